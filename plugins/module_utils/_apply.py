@@ -1,0 +1,165 @@
+# Copyright (c) 2026, the netloom.containers authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Converge: observe, plan, apply with undo, verify. The only place that knows of check mode.
+
+Whatever touches the host comes in as an argument. Collection-private. Floor 3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any, Callable
+
+from ._changes import Change, plan
+from ._errors import NetloomError
+from ._model import HOST, Bridge, EndpointRecord, Key, Link, NetworkRecord, Resource, Route, Ruleset, Sysctl, Veth
+
+Records = (NetworkRecord, EndpointRecord)
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What a task wants: resources that shall be there, and those that may be there and shall not.
+
+    `recorded` are the records as they are now; `unfinished` the keys of those that a killed run left.
+    `other_elements` returns what else belongs in our firewall table, for when the table itself is not as it
+    should be: whatever it held is lost for every network.
+    """
+
+    desired: tuple[Resource, ...]
+    obsolete: tuple[Resource, ...] = ()
+    recorded: tuple[Resource, ...] = ()
+    unfinished: tuple[Key, ...] = ()
+    other_elements: Callable[[], tuple[Resource, ...]] = tuple
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What was changed, or in check mode would be, and what the user should know besides."""
+
+    changes: tuple[Change, ...] = ()
+    warnings: tuple[str, ...] = field(default=())
+
+
+def converge(goal: Goal, host: Any, *, dry_run: bool) -> Outcome:
+    """Make the host and the records what `goal` says, or leave them as they were.
+
+    :raises NetloomError: a foreign object is in the way (nothing was touched), a change was refused
+        (it was undone), or the undoing failed as well (the text says what is left).
+    """
+    scope = _kernel((*goal.desired, *goal.obsolete))
+    observed = host.observe(scope)
+    if any(isinstance(item, Ruleset) and item not in observed for item in goal.desired):
+        goal = replace(goal, desired=(*goal.desired, *goal.other_elements()))
+        scope = _kernel((*goal.desired, *goal.obsolete))
+        observed = host.observe(scope)
+    _refuse_foreign(goal.desired, observed)
+    desired, observed, warnings = _give_way(goal.desired, observed)
+    changes = plan(desired, [*observed, *goal.recorded])
+    if dry_run or not (changes or goal.unfinished):
+        return Outcome(changes, warnings)
+    in_kernel = tuple(change for change in changes if not isinstance(change.resource, Records))
+    touched = {change.resource.key for change in changes if isinstance(change.resource, Records) and change.after}
+    host.execute("write the records", host.records.begin, changes)
+    try:
+        host.apply(in_kernel)
+        _verify(desired, host, scope, {change.resource.handler for change in in_kernel})
+        host.announce(in_kernel)
+        finished = sorted(touched.union(goal.unfinished))
+        host.execute("write the records", host.records.complete, changes, finished, _released(desired, scope))
+    except BaseException as exc:
+        _undo(observed, host, scope, exc)
+        raise
+    return Outcome(changes, warnings)
+
+
+def _kernel(resources: Iterable[Resource]) -> tuple[Resource, ...]:
+    return tuple({r.key: r for r in reversed([*resources]) if not isinstance(r, Records)}.values())
+
+
+def _released(desired: Iterable[Resource], scope: Iterable[Resource]) -> list[str]:
+    """Return the host's settings that nothing needs any more, restored by this run or by one that was killed."""
+    needed = {item.key for item in desired}
+    return [
+        item.path
+        for item in scope
+        if isinstance(item, Sysctl) and item.place == HOST and not item.ifname and item.key not in needed
+    ]
+
+
+def _verify(desired: Iterable[Resource], host: Any, scope: Iterable[Resource], handlers: Collection[str]) -> None:
+    """Plan again for the kinds of resources that were changed.
+
+    :raises NetloomError: apply_failed, what was asked for is not what is there.
+    """
+    seen = host.observe([item for item in scope if item.handler in handlers])
+    wanted = [item for item in _kernel(desired) if item.handler in handlers]
+    left = plan(wanted, [item for item in seen if not (isinstance(item, Route) and item.foreign)])
+    if left:
+        raise NetloomError("apply_failed", "the host is not as it was made to be: " + "; ".join(map(str, left)))
+
+
+def _undo(before: Iterable[Resource], host: Any, scope: Iterable[Resource], cause: BaseException) -> None:
+    """Bring back what was observed before, by planning it: a half-applied batch needs no special case.
+
+    :raises NetloomError: that failed too; the intent stays in the records for the next run.
+    """
+    changes: tuple[Change, ...] = ()
+    try:
+        before = _kernel(before)
+        now = [
+            item for item in host.observe(scope) if not isinstance(item, Link) and not getattr(item, "foreign", False)
+        ]
+        changes = plan(before, now)
+        host.apply(changes)
+        host.execute("write the records", host.records.put_back)
+    except Exception as exc:
+        left = "; ".join(map(str, changes)) or "the records"
+        raise NetloomError(
+            getattr(cause, "code", "apply_failed"),
+            f"{cause}; undoing it failed too: {exc}; left to do: {left}; the same task again repairs it",
+        ) from cause
+
+
+def _refuse_foreign(desired: Iterable[Resource], observed: Iterable[Resource]) -> None:
+    """:raises NetloomError: something that is not ours has a name that we want."""
+    foreign = {item.key: item for item in observed if isinstance(item, Link)}
+    for resource in desired:
+        if isinstance(resource, (Bridge, Veth)):
+            for key in resource.provides:
+                if key in foreign:
+                    raise _in_the_way(resource, foreign[key])
+
+
+def _in_the_way(wanted: Bridge | Veth, found: Link) -> NetloomError:
+    kind = found.kind or "physical interface"
+    article = "an" if kind[0] in "aeiou" else "a"
+    if found.place == HOST:
+        return NetloomError(
+            "invalid_ifname", f"{wanted.title}: {found.name} exists and is {article} {kind} that is not ours"
+        )
+    container = found.place.partition(":")[2]
+    return NetloomError(
+        "endpoint_exists",
+        f"interface_name: {found.name} exists in {container} and is {article} {kind} that is not ours",
+    )
+
+
+def _give_way(
+    desired: Iterable[Resource], observed: Iterable[Resource]
+) -> tuple[tuple[Resource, ...], tuple[Resource, ...], tuple[str, ...]]:
+    """Leave foreign routes and links out of the plan, and say so where we wanted a route of our own."""
+    foreign = {item.key: item for item in observed if isinstance(item, Link) or getattr(item, "foreign", False)}
+    wanted = {item.key for item in desired}
+    warnings = tuple(
+        f"{item.title}: there is one already that is not ours, through {item.gateway or item.ifname}; it is kept"
+        for key, item in foreign.items()
+        if isinstance(item, Route) and key in wanted
+    )
+    return (
+        tuple(item for item in desired if item.key not in foreign),
+        tuple(item for item in observed if item.key not in foreign),
+        warnings,
+    )

@@ -1,0 +1,150 @@
+# Copyright (c) 2026, the netloom.containers authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Desired minus observed: the plan, and how it is told to people.
+
+Collection-private and pure: no sockets, files, clocks or randomness. Floor 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from ._model import Key, Resource, Sysctl
+
+
+@dataclass(frozen=True)
+class Change:
+    """One thing that is not as it should be: `before` None creates it, `after` None removes it."""
+
+    before: Resource | None
+    after: Resource | None
+
+    @property
+    def resource(self) -> Resource:
+        return self.after or self.before  # type: ignore[return-value]
+
+    @property
+    def differences(self) -> tuple[tuple[str, Any, Any], ...]:
+        """Return (name, before, after) of every fact that changes."""
+        before = self.before.facts() if self.before else {}
+        after = self.after.facts() if self.after else {}
+        return tuple(
+            (name, before.get(name), after.get(name))
+            for name in {**before, **after}
+            if before.get(name) != after.get(name)
+        )
+
+    def __str__(self) -> str:
+        """Return the line that stands for it in a module's `changes`."""
+        create, change, remove = self.resource.verbs
+        if self.before is None:
+            return f"{create} {self.resource.title}"
+        if self.after is None:
+            return f"{remove} {self.resource.title}"
+        facts = ", ".join(f"{name} {spoken(old)} -> {spoken(new)}" for name, old, new in self.differences)
+        return f"{change} {self.resource.title}: {facts}"
+
+
+def plan(desired: Iterable[Resource], observed: Iterable[Resource]) -> tuple[Change, ...]:
+    """Return the changes that turn `observed` into `desired`, in the order to apply them.
+
+    Deletions come first and run from the outside in (an interface is down before its rules go);
+    creations and updates follow from the inside out. What the kernel removes along with its parent
+    is not listed for itself, and is created anew when its parent is replaced.
+    An empty result means that the host is already right.
+    """
+    wanted = {resource.key: resource for resource in desired}
+    present = {resource.key: resource for resource in observed}
+    doomed = [resource for key, resource in present.items() if key not in wanted or wanted[key].fixed != resource.fixed]
+    gone = _taken_along(doomed, present)
+    removals = [resource for resource in doomed if resource.key not in gone]
+    for key in {*gone, *(resource.key for resource in removals)}:
+        del present[key]
+    changes = [Change(resource, None) for resource in removals if not _at_rest(resource)]
+    changes.sort(key=lambda change: -change.resource.rank)
+    additions = [Change(present.get(key), resource) for key, resource in wanted.items() if present.get(key) != resource]
+    additions.sort(key=lambda change: change.resource.rank)
+    return (*changes, *additions)
+
+
+def batches(changes: Iterable[Change]) -> Iterator[tuple[str, list[Change]]]:
+    """Yield (handler, changes) for each run of neighbouring changes that one handler carries out."""
+    for handler, run in groupby(changes, key=lambda change: change.resource.handler):
+        yield handler, list(run)
+
+
+def difference(changes: Iterable[Change]) -> dict[str, dict[str, Any]]:
+    """Return Ansible's diff, before and after: title to facts, of what changes and of nothing else.
+
+    What exists on one side only is shown whole; of what is on both sides, the facts that differ.
+    """
+    diff: dict[str, dict[str, Any]] = {"before": {}, "after": {}}
+    for change in changes:
+        title = change.resource.title
+        for side, position in (("before", 1), ("after", 2)):
+            if getattr(change, side) is not None:
+                facts = {item[0]: plain(item[position]) for item in change.differences}
+                diff[side][title] = facts
+    return diff
+
+
+def spoken_drift(change: Change) -> str:
+    """Return the line that tells `change` as something that is not as it should be."""
+    title = change.resource.title
+    if change.before is None:
+        return f"{title} is {'down' if change.resource.verbs[0] == 'bring up' else 'missing'}"
+    if change.after is None:
+        return f"{title} should not be there"
+    return f"{title}: " + ", ".join(
+        f"{name} is {spoken(old)}, not {spoken(new)}" for name, old, new in change.differences
+    )
+
+
+def _taken_along(doomed: Iterable[Resource], present: dict[Key, Resource]) -> set[Key]:
+    """Return the keys of what disappears from `present` because something that it needs is doomed."""
+    lost = {key for resource in doomed for key in resource.provides}
+    gone: set[Key] = set()
+    while True:
+        more = {
+            key
+            for key, resource in present.items()
+            if key not in gone and not lost.isdisjoint({resource.parent, resource.support})
+        }
+        if not more:
+            return gone
+        gone |= more
+        lost |= {key for item in more for key in present[item].provides}
+
+
+def _at_rest(resource: Resource) -> bool:
+    """Return whether removing `resource` would change nothing (a setting that is back at its old value)."""
+    return isinstance(resource, Sysctl) and resource.restore == resource.value
+
+
+def plain(value: Any) -> Any:
+    """Return `value` as something that JSON can hold: addresses as text, pairs as a dict."""
+    if isinstance(value, (str, int, float, type(None))):
+        return value
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, (tuple, list)):
+        return [plain(item) for item in value]
+    return str(value)
+
+
+def spoken(value: Any) -> str:
+    """Return `value` as it stands in a sentence."""
+    value = plain(value)
+    if value is None or value == "":
+        return "none"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}: {spoken(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(spoken(item) for item in value) + "]"
+    return str(value)

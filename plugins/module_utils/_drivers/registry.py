@@ -1,0 +1,37 @@
+# Copyright (c) 2026, the netloom.containers authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which drivers there are. A new driver is one file here and one branch in `driver`.
+
+Drivers are imported by the branch that picks them: what is imported costs time in every task.
+Collection-private and pure. Floor 2.
+"""
+
+from __future__ import annotations
+
+from .._errors import NetloomError
+from .._names import nearest
+
+DRIVERS = ("bridge", "host", "null")
+
+
+def driver(name: str):
+    """Return the module of a driver.
+
+    Each has OPTIONS (short name to `DriverOption`), ATTACHABLE, `network_resources(network)`
+    and `endpoint_resources(network, endpoint)`.
+
+    :raises NetloomError: driver_not_found.
+    """
+    if name == "bridge":
+        from . import bridge
+
+        return bridge
+    if name in ("host", "null"):
+        from . import nothing
+
+        return nothing
+    raise NetloomError(
+        "driver_not_found",
+        f"driver: {name!a} is not a driver{nearest(name, DRIVERS)}; available: {', '.join(DRIVERS)}",
+    )

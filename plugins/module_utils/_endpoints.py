@@ -1,0 +1,156 @@
+# Copyright (c) 2026, the netloom.containers authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is left open of an endpoint is decided here: addresses, MAC, interface names, default routes.
+
+Collection-private and pure. Floor 2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from ._drivers.options import canonical
+from ._drivers.registry import driver as driver_named
+from ._errors import NetloomError
+from ._ipam import claimed_address, free_address
+from ._model import Endpoint, EndpointSpec, IPAddress, IPInterface, Network, Pool, Route, Sandbox
+from ._names import endpoint_id, local_mac, mac_of
+
+
+def endpoint(
+    spec: EndpointSpec,
+    network: Network,
+    recorded: Endpoint | None,
+    name: tuple[str, str],
+    sandbox: Sandbox | None,
+    others: Sequence[Endpoint],
+    ifnames: Collection[str],
+) -> Endpoint:
+    """Return the endpoint that `spec` asks for, with what it leaves open taken from `recorded`, else chosen.
+
+    `name` is the container's (runtime, canonical name); `others` are the network's other endpoints;
+    `ifnames` are taken in the sandbox, by others than this endpoint.
+
+    :raises NetloomError: an address, MAC or interface name cannot be had.
+    """
+    known = driver_named(network.driver)
+    if not known.ATTACHABLE:
+        raise NetloomError(
+            "option_invalid", f"network: nothing can be attached to the predefined network {network.name}"
+        )
+    runtime, container = (recorded.runtime, recorded.container) if recorded else name
+    digest = endpoint_id(network.id, f"{runtime}:{container}")
+    opts = (
+        canonical(spec.driver_opts, known.ENDPOINT_OPTIONS, "driver_opts", network.driver)
+        if spec.driver_opts is not None
+        else None
+    )
+    asked_ifname = spec.ifname or dict(opts or ()).get("ifname")
+    used = {interface.ip: other.container for other in others for interface in other.addresses}
+    static = set(recorded.static if recorded else ())
+    static |= {
+        option
+        for option, value in (("ipv4", spec.ipv4), ("ipv6", spec.ipv6), ("mac", spec.mac), ("ifname", asked_ifname))
+        if value is not None
+    }
+    ipv4 = _address(4, spec.ipv4, recorded.ipv4 if recorded else None, network, used)
+    ipv6 = _address(6, spec.ipv6, recorded.ipv6 if recorded else None, network, used)
+    return Endpoint(
+        network=network.name,
+        container=container,
+        runtime=runtime,
+        id=digest,
+        host_ifname=f"veth{digest[:11]}",
+        ifname=_ifname(asked_ifname, recorded, network, ifnames, container),
+        mac=_mac(spec.mac, recorded, ipv4, digest, network, others),
+        ipv4=ipv4,
+        ipv6=ipv6,
+        gw_priority=spec.gw_priority if spec.gw_priority is not None else recorded.gw_priority if recorded else 0,
+        driver_opts=opts if opts is not None else recorded.driver_opts if recorded else (),
+        static=tuple(sorted(static)),
+        sandbox=sandbox,
+    )
+
+
+def moved(member: Endpoint, network: Network, others: Iterable[Endpoint]) -> Endpoint:
+    """Return `member` as it fits a rebuilt network: addresses that a subnet still holds are kept, others are new."""
+    used = {interface.ip: other.container for other in others for interface in other.addresses}
+    kept = {}
+    for version, before in ((4, member.ipv4), (6, member.ipv6)):
+        kept[version] = _address(version, None, before, network, used) if before else None
+    return replace(member, ipv4=kept[4], ipv6=kept[6])
+
+
+def default_routes(place: str, plugged: Iterable[tuple[Endpoint, Network]]) -> Iterator[Route]:
+    """Yield the default routes of a sandbox: of all its endpoints, the one of highest gw_priority gives it.
+
+    Ties go to the network whose name comes first. An internal network gives none.
+    """
+    order = sorted(plugged, key=lambda pair: (-pair[0].gw_priority, pair[0].network))
+    for version, destination in ((4, "0.0.0.0/0"), (6, "::/0")):
+        for endpoint, network in order:
+            interface = endpoint.ipv4 if version == 4 else endpoint.ipv6
+            pool = pool_of(network, interface)
+            if pool and pool.gateway and not network.internal:
+                yield Route(place, destination, str(pool.gateway), endpoint.ifname)
+                break
+
+
+def pool_of(network: Network, interface: IPInterface | None) -> Pool | None:
+    """Return the pool that an endpoint's address is from."""
+    return next((pool for pool in network.pools if interface and interface.network == pool.subnet), None)
+
+
+def _address(
+    version: int, asked: IPAddress | None, before: IPInterface | None, network: Network, used: Mapping[IPAddress, str]
+) -> IPInterface | None:
+    option = f"ipv{version}_address"
+    pools = [pool for pool in network.pools if pool.subnet.version == version]
+    if asked is not None:
+        if not pools:
+            raise NetloomError("invalid_address", f"{option}: network {network.name} has no IPv{version} subnet")
+        inside = next((pool for pool in pools if asked in pool.subnet), pools[0])
+        return claimed_address(inside, asked, used, option, network.name)
+    if before is not None and any(before.network == pool.subnet for pool in pools):
+        return before
+    for pool in pools[:-1]:
+        try:
+            return free_address(pool, used, network.name)
+        except NetloomError:  # the next pool may have one
+            continue
+    return free_address(pools[-1], used, network.name) if pools else None
+
+
+def _mac(
+    asked: str | None,
+    recorded: Endpoint | None,
+    ipv4: IPInterface | None,
+    digest: str,
+    network: Network,
+    others: Sequence[Endpoint],
+) -> str:
+    taken = {other.mac: other.container for other in others}
+    if asked:
+        owner = "the bridge" if asked == network.mac else taken.get(asked)
+        if owner:
+            raise NetloomError("address_in_use", f"mac_address: {asked} on network {network.name} is held by {owner}")
+        return asked
+    if recorded:
+        return recorded.mac
+    derived = mac_of(ipv4) if ipv4 else local_mac(digest)
+    return local_mac(digest) if derived in taken else derived
+
+
+def _ifname(
+    asked: str | None, recorded: Endpoint | None, network: Network, taken: Collection[str], container: str
+) -> str:
+    if asked:
+        if asked in taken:
+            raise NetloomError("endpoint_exists", f"interface_name: {asked} exists in {container} already")
+        return asked
+    if recorded:
+        return recorded.ifname
+    prefix = dict(network.options).get("interface_prefix", "eth")
+    return next(name for name in (f"{prefix}{number}" for number in range(1 << 16)) if name not in taken)

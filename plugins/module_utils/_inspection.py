@@ -1,0 +1,54 @@
+# Copyright (c) 2026, the netloom.containers authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What network_info asks for: networks as the records have them, and how the kernel differs.
+
+The host comes in as an argument. Collection-private. Floor 3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+from . import _inspect
+from ._drivers.options import labelled
+from ._drivers.registry import driver
+from ._model import Endpoint, Network
+from ._names import PREDEFINED, network_id
+
+
+def inspect(
+    host: Any, names: Collection[str] | None, filters: Mapping[str, list[str]], *, verify: bool
+) -> list[dict[str, Any]]:
+    """Return the networks called `names` (None: all) that pass the filters, by name, in Docker's shape.
+
+    With `verify`, each has Drift: one line for everything that is not as the records say.
+    """
+    found = []
+    for network, members in _recorded(host, names):
+        labels = labelled(network.options, driver(network.driver).OPTIONS)
+        live = {member.place for member in members if host.lives(member.sandbox)}
+        shape = _inspect.network(network, labels, members, live)
+        if _inspect.matches(shape, filters, PREDEFINED):
+            if verify:
+                from . import _verbs
+
+                shape["Drift"] = list(_verbs.drift(host, network))
+            found.append(shape)
+    return found
+
+
+def _recorded(host: Any, names: Collection[str] | None) -> Iterator[tuple[Network, list[Endpoint]]]:
+    """Yield networks with their endpoints, sorted by name, from one snapshot of the records."""
+    with host.records.snapshot():
+        if names is None:
+            entries = host.records.networks()
+        else:
+            entries = [entry for entry in map(host.records.network, sorted(set(names))) if entry]
+        known = {entry.value.name: entry.value for entry in entries}
+        for name, kind in PREDEFINED.items():
+            if name not in known and (names is None or name in names):
+                known[name] = Network(name, network_id(host.state_dir, name), kind)
+        pairs = [(known[name], [entry.value for entry in host.records.endpoints(name)]) for name in sorted(known)]
+    return iter(pairs)

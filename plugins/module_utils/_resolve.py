@@ -1,0 +1,246 @@
+# Copyright (c) 2026, the netloom.containers authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is left open of a network is decided here, and what cannot be had is refused.
+
+A spec, the records and facts about the host come in; a whole `Network` comes out. Collection-private
+and pure. Floor 2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from ipaddress import ip_network
+
+from ._drivers.options import canonical
+from ._drivers.registry import driver as driver_named
+from ._errors import NetloomError
+from ._ipam import first_gateway, free_subnet, reserved
+from ._model import Endpoint, HostFacts, Network, NetworkSpec, Pool, PoolSpec, Subnet
+from ._names import PREDEFINED, local_mac, network_id
+
+_IPV6_MTU = 1280  # RFC 8200, section 5
+
+
+def network(
+    spec: NetworkSpec, recorded: Network | None, others: Sequence[Network], facts: HostFacts, state_dir: str
+) -> Network:
+    """Return the network that `spec` asks for, with what it leaves open taken from `recorded`, else chosen.
+
+    :raises NetloomError: it is not valid, or collides with `others` or the host.
+    """
+    driver = spec.driver or (recorded.driver if recorded else PREDEFINED.get(spec.name, "bridge"))
+    known = driver_named(driver)
+    if not known.ATTACHABLE and PREDEFINED.get(spec.name) != driver:
+        raise NetloomError("option_invalid", f"driver: {driver} has one network, which is predefined")
+    same_driver = recorded is not None and recorded.driver == driver
+    digest = network_id(state_dir, spec.name)
+    result = Network(
+        name=spec.name,
+        id=digest,
+        driver=driver,
+        enable_ipv4=_given(spec.enable_ipv4, recorded.enable_ipv4 if recorded else True),
+        internal=_given(spec.internal, recorded.internal if recorded else False),
+        labels=_given(spec.labels, recorded.labels if recorded else ()),
+        options=canonical(spec.options, known.OPTIONS, "driver_options", driver)
+        if spec.options is not None
+        else recorded.options
+        if same_driver and recorded
+        else (),
+        ipam_driver=_given(spec.ipam_driver, recorded.ipam_driver if recorded else "default"),
+        ipam_options=canonical(_given(spec.ipam_options, ()), {}, "ipam_driver_options", "default"),
+        mac=recorded.mac if recorded else local_mac(digest),
+        created=recorded.created if recorded else "",
+    )
+    pools = _pools(spec, result, recorded, others, facts)
+    result = replace(
+        result,
+        pools=pools,
+        enable_ipv6=any(pool.subnet.version == 6 for pool in pools),
+        ifname=_bridge_name(result, others),
+        mtu=_mtu(result, recorded if same_driver else None, facts),
+    )
+    if result.enable_ipv6 and result.mtu < _IPV6_MTU:
+        raise NetloomError(
+            "option_invalid", f"driver_options.mtu: {result.mtu} is less than the {_IPV6_MTU} that IPv6 needs"
+        )
+    return result
+
+
+def needs_facts(spec: NetworkSpec, recorded: Network | None) -> bool:
+    """Return whether resolving `spec` chooses something that must not collide with the host.
+
+    Reading the facts takes longer the more addresses and routes a host has.
+    """
+    if recorded is None or spec.driver not in (None, recorded.driver):
+        return True
+    kept = {pool.subnet: pool.auto for pool in recorded.pools}
+    if spec.pools is not None and any(pool.subnet is not None and pool.subnet not in kept for pool in spec.pools):
+        return True
+    chosen = not spec.pools if spec.pools is not None else spec.enable_ipv4 is True
+    had_mtu = spec.options is not None and "mtu" in dict(recorded.options)
+    return had_mtu or (chosen and not any(subnet.version == 4 and auto for subnet, auto in kept.items()))
+
+
+def obstacles(wanted: Network, recorded: Network, members: Iterable[Endpoint]) -> tuple[str, ...]:
+    """Return, one line each, the differences that cannot be made in place.
+
+    They are allowed by `force`, which gives the members that fit nowhere new addresses.
+
+    :raises NetloomError: address_in_use, when a gateway or reserved address is wanted that a member has;
+        force does not help there.
+    """
+    found = [
+        f"{name}: {before} -> {after}"
+        for name, before, after in (
+            ("driver", recorded.driver, wanted.driver),
+            ("driver_options.bridge_name", recorded.ifname, wanted.ifname),
+        )
+        if before != after
+    ]
+    for member in members:
+        for interface, family in ((member.ipv4, "ipv4"), (member.ipv6, "ipv6")):
+            if interface is None:
+                continue
+            pool = next((pool for pool in wanted.pools if interface.network == pool.subnet), None)
+            holder = f"{member.container} has {interface.ip}"
+            if pool is None:
+                found.append(f"ipam_config: no subnet {interface.network}, in which {holder}")
+            elif interface.ip in reserved(pool):
+                raise NetloomError(
+                    "address_in_use", f"ipam_config: {interface.ip} cannot be {reserved(pool)[interface.ip]}: {holder}"
+                )
+            elif pool.ip_range and interface.ip not in pool.ip_range and family not in member.static:
+                found.append(f"ipam_config: iprange {pool.ip_range} does not hold every lease: {holder}")
+    return tuple(found)
+
+
+def _given(value, otherwise):
+    return otherwise if value is None else value
+
+
+def _bridge_name(wanted: Network, others: Iterable[Network]) -> str:
+    if wanted.driver != "bridge":
+        return ""
+    default = "netloom0" if wanted.name == "bridge" else f"br-{wanted.id[:12]}"
+    name = dict(wanted.options).get("bridge_name", default)
+    for other in others:
+        if other.ifname == name:
+            raise NetloomError(
+                "invalid_ifname", f"driver_options.bridge_name: {name} is the bridge of network {other.name}"
+            )
+    return name
+
+
+def _mtu(wanted: Network, recorded: Network | None, facts: HostFacts) -> int:
+    """The option, else what it was unless that was an option, else the default route's."""
+    if wanted.driver != "bridge":
+        return 0
+    option = dict(wanted.options).get("mtu")
+    if option:
+        return int(option)
+    return recorded.mtu if recorded and "mtu" not in dict(recorded.options) else facts.mtu
+
+
+def _pools(
+    spec: NetworkSpec, wanted: Network, recorded: Network | None, others: Sequence[Network], facts: HostFacts
+) -> tuple[Pool, ...]:
+    old = recorded.pools if recorded else ()
+    if not driver_named(wanted.driver).ATTACHABLE:
+        if spec.pools:
+            raise NetloomError("option_invalid", f"ipam_config: driver {wanted.driver} has no addresses")
+        return ()
+    if spec.pools is None:
+        pools = [pool for pool in old if _enabled(pool.subnet, spec, wanted)]
+    else:
+        pools = [_pool(item, old, f"ipam_config[{index}]") for index, item in enumerate(spec.pools)]
+        _check_families(pools, spec, wanted)
+    kept = {pool.subnet for pool in old}
+    for index, pool in enumerate(pools):
+        if pool.subnet not in kept:
+            _check_free(pool.subnet, f"ipam_config[{index}].subnet", pools[:index], others, facts)
+    if wanted.enable_ipv4 and not any(pool.subnet.version == 4 for pool in pools):
+        auto = next((pool for pool in old if pool.auto and pool.subnet.version == 4), None)
+        pools.append(auto or _chosen(others, pools, facts))
+    if not pools:
+        raise NetloomError(
+            "option_invalid", "enable_ipv4: false leaves the network without any subnet; give an IPv6 one"
+        )
+    if spec.enable_ipv6 and not any(pool.subnet.version == 6 for pool in pools):
+        raise NetloomError("option_invalid", "enable_ipv6: true needs an IPv6 subnet in ipam_config")
+    return tuple(sorted(pools, key=lambda pool: (pool.subnet.version, pool.subnet)))
+
+
+def _enabled(subnet: Subnet, spec: NetworkSpec, wanted: Network) -> bool:
+    return wanted.enable_ipv4 if subnet.version == 4 else spec.enable_ipv6 is not False
+
+
+def _check_families(pools: Iterable[Pool], spec: NetworkSpec, wanted: Network) -> None:
+    for index, pool in enumerate(pools):
+        if not _enabled(pool.subnet, spec, wanted):
+            raise NetloomError(
+                "option_invalid",
+                f"ipam_config[{index}].subnet: {pool.subnet} contradicts enable_ipv{pool.subnet.version}: false",
+            )
+
+
+def _pool(item: PoolSpec, old: Sequence[Pool], option: str) -> Pool:
+    """Return the pool that one entry asks for; what it omits stays as the pool of that subnet has it."""
+    if item.subnet is None:
+        if len(old) != 1:
+            raise NetloomError("option_invalid", f"{option}: gateway and ip_range need a subnet")
+        before: Pool | None = old[0]
+        subnet = old[0].subnet
+        for name, value in (("gateway", item.gateway), ("ip_range", item.ip_range)):
+            if value is not None and not _inside(value, subnet):
+                code = "invalid_gateway" if name == "gateway" else "invalid_ip_range"
+                raise NetloomError(code, f"{name}: {value} is not in {subnet}")
+    else:
+        subnet = item.subnet
+        before = next((pool for pool in old if pool.subnet == subnet), None)
+    aux = _given(item.aux, before.aux if before else ())
+    gateway = item.gateway or (before.gateway if before else None)
+    if gateway is None:
+        gateway = first_gateway(subnet, (address for name, address in aux))
+    why = reserved(Pool(subnet, None, aux=aux)).get(gateway)
+    if why:
+        raise NetloomError("address_reserved", f"{option}.gateway: {gateway} is {why} of {subnet}")
+    auto = before.auto if before else False
+    return Pool(subnet, gateway, item.ip_range or (before.ip_range if before else None), aux, auto)
+
+
+def _inside(value, subnet: Subnet) -> bool:
+    if value.version != subnet.version:
+        return False
+    return value.subnet_of(subnet) if hasattr(value, "subnet_of") else value in subnet
+
+
+def _check_free(
+    subnet: Subnet, option: str, earlier: Iterable[Pool], others: Iterable[Network], facts: HostFacts
+) -> None:
+    for index, pool in enumerate(earlier):
+        if _overlap(subnet, pool.subnet):
+            raise NetloomError("subnet_overlap", f"{option}: {subnet} overlaps {pool.subnet} of ipam_config[{index}]")
+    for other in others:
+        for pool in other.pools:
+            if _overlap(subnet, pool.subnet):
+                raise NetloomError(
+                    "subnet_overlap", f"{option}: {subnet} overlaps {pool.subnet} of network {other.name}"
+                )
+    for theirs, words in facts.subnets:
+        if _overlap(subnet, theirs):
+            raise NetloomError("subnet_host_conflict", f"{option}: {subnet} overlaps {words} of the host")
+
+
+def _chosen(others: Iterable[Network], pools: Iterable[Pool], facts: HostFacts) -> Pool:
+    used = [pool.subnet for other in others for pool in other.pools]
+    used += [pool.subnet for pool in pools]
+    used += [subnet for subnet, words in facts.subnets]
+    used += [ip_network(address) for address in facts.nameservers]
+    subnet = free_subnet(used)
+    return Pool(subnet, first_gateway(subnet, ()), auto=True)
+
+
+def _overlap(one: Subnet, other: Subnet) -> bool:
+    return one.version == other.version and one.overlaps(other)

@@ -1,0 +1,106 @@
+# Copyright (c) 2026, the netloom.containers authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Between Ansible and the engine: the module object, the host it works on, and the result.
+
+The only place that fails or exits a module. Collection-private. Floor 5.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from . import _inspect, _options
+from ._changes import difference
+from ._drivers.options import labelled
+from ._drivers.registry import driver
+from ._errors import NetloomError
+from ._kernel.host import Host
+from ._model import Endpoint, Network
+from ._verbs import Result
+
+_CAPABILITIES = {"CAP_NET_ADMIN": 12, "CAP_SYS_ADMIN": 21}  # linux/capability.h
+_INTERPRETERS = ("/usr/bin/python3", "/usr/libexec/platform-python")
+
+
+class NetloomModule(AnsibleModule):
+    """A module all of whose failures carry an error_code, those of Ansible's own checks included."""
+
+    def fail_json(self, msg: str, **kwargs: Any) -> None:  # type: ignore[override]
+        unknown = msg.startswith("Unsupported parameters")
+        kwargs.setdefault("error_code", "option_unknown" if unknown else "option_invalid")
+        super().fail_json(msg, **kwargs)
+
+
+@contextmanager
+def told(module: AnsibleModule) -> Iterator[None]:
+    """Run the block, and fail the module with whatever error the engine raises in it."""
+    try:
+        yield
+        return
+    except NetloomError as exc:
+        error = exc
+    # Out of the except block: the user gets the message, not how we came by it.
+    if error.code == "missing_dependency":
+        _respawn(error)
+    module.fail_json(msg=error.message, error_code=error.code, **error.details)
+
+
+@contextmanager
+def host_of(module: AnsibleModule, *, reading: bool = False) -> Iterator[Host]:
+    """Yield the host of a task: locked, unless it only reads, as every task in check mode does.
+
+    :raises NetloomError: permission_denied, state_locked, option_invalid.
+    """
+    _require_capabilities()
+    timeout = _options.lock_timeout(module.params)
+    with Host(_options.state_dir(module.params), None if reading or module.check_mode else timeout) as host:
+        yield host
+
+
+def finish(module: AnsibleModule, result: Result, **returned: Any) -> None:
+    """Exit the module with what changed, what to know, and what it returns besides."""
+    for warning in result.outcome.warnings:
+        module.warn(warning)
+    changes = result.outcome.changes
+    answer: dict[str, Any] = {"changed": bool(changes), "changes": [str(change) for change in changes], **returned}
+    if module._diff:
+        answer["diff"] = difference(changes)
+    module.exit_json(**answer)
+
+
+def network_shape(network: Network, members: Iterable[Endpoint], live: Iterable[str]) -> dict[str, Any]:
+    """Return a network in the shape of `docker network inspect`."""
+    labels = labelled(network.options, driver(network.driver).OPTIONS)
+    return _inspect.network(network, labels, members, frozenset(live))
+
+
+def endpoint_shape(host: Host, endpoint: Endpoint, network: Network) -> dict[str, Any]:
+    """Return an endpoint in the shape of Docker's endpoint settings."""
+    labels = labelled(endpoint.driver_opts, driver(network.driver).ENDPOINT_OPTIONS)
+    return _inspect.endpoint(endpoint, network, labels, live=host.is_open(endpoint.place))
+
+
+def _require_capabilities() -> None:
+    with open("/proc/self/status", encoding="ascii") as file:
+        found = re.search(r"^CapEff:\s*([0-9a-f]+)", file.read(), re.MULTILINE)
+    held = int(found.group(1), 16) if found else 0
+    missing = [name for name, bit in _CAPABILITIES.items() if not held >> bit & 1]
+    if missing:
+        raise NetloomError("permission_denied", f"needs {' and '.join(missing)}; run the task as root (become: true)")
+
+
+def _respawn(exc: NetloomError) -> None:
+    """Run the module again under the distribution's Python, if that has the library that is missing here."""
+    from ansible.module_utils.common.respawn import has_respawned, probe_interpreters_for_module, respawn_module
+
+    library = getattr(exc.__cause__, "name", None)
+    if library and not has_respawned():
+        interpreter = probe_interpreters_for_module(_INTERPRETERS, library)
+        if interpreter:
+            respawn_module(interpreter)

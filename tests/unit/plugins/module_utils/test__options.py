@@ -1,0 +1,224 @@
+# Copyright (c) 2026, the netloom.containers authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How what a user gives becomes a spec, and what is said when it cannot."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address, ip_network
+
+import pytest
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible_collections.netloom.containers.plugins.module_utils import _options as options
+from ansible_collections.netloom.containers.plugins.module_utils._model import PoolSpec
+
+
+def params(module, **given):
+    """Return the parameters as AnsibleModule would pass them."""
+    validator = ArgumentSpecValidator(
+        module["argument_spec"], mutually_exclusive=module.get("mutually_exclusive")
+    )
+    result = validator.validate(given)
+    assert result.error_messages == []
+    return result.validated_parameters
+
+
+def network(**given):
+    return options.network_spec(params(options.NETWORK, **{"name": "net", **given}))
+
+
+def members(*items):
+    return options.connected(params(options.NETWORK, name="net", connected=list(items)))
+
+
+def endpoint(**given):
+    return options.endpoint_spec(params(options.ATTACHMENT, **{"network": "net", "container": "c1", **given}))
+
+
+# --- container_network ---
+
+
+def test_what_is_omitted_is_none_and_what_is_emptied_is_empty():
+    omitted = network()
+    assert (omitted.labels, omitted.options, omitted.pools, omitted.internal) == (None, None, None, None)
+    emptied = network(labels={}, driver_options={}, ipam_config=[])
+    assert (emptied.labels, emptied.options, emptied.pools) == ((), (), ())
+
+
+@pytest.mark.parametrize("value", [1400, "1400"])
+def test_numbers_and_text_are_the_same_driver_option(value):
+    assert network(driver_options={"mtu": value}).options == (("mtu", "1400"),)
+
+
+@pytest.mark.parametrize("value", [True, "true"])
+def test_booleans_and_text_are_the_same_driver_option(value):
+    assert network(driver_options={"icc": value}).options == (("icc", "true"),)
+
+
+@pytest.mark.parametrize("name", ["iprange", "ip_range"])
+def test_one_subnet_is_the_same_as_plain_options_and_as_a_list(name):
+    expected = (PoolSpec(ip_network("10.50.0.0/24"), ip_address("10.50.0.9"), ip_network("10.50.0.128/25")),)
+    assert network(subnet="10.50.0.0/24", gateway="10.50.0.9", ip_range="10.50.0.128/25").pools == expected
+    entry = {"subnet": "10.50.0.0/24", "gateway": "10.50.0.9", name: "10.50.0.128/25"}
+    assert network(ipam_config=[entry]).pools == expected
+
+
+def test_a_gateway_without_a_subnet_is_about_the_only_subnet():
+    assert network(gateway="10.50.0.9").pools == (PoolSpec(None, ip_address("10.50.0.9")),)
+
+
+def test_auxiliary_addresses_are_sorted_by_name():
+    pools = network(ipam_config=[{"subnet": "10.50.0.0/24", "aux_addresses": {"b": "10.50.0.3", "a": "10.50.0.4"}}]).pools
+    assert pools[0].aux == (("a", ip_address("10.50.0.4")), ("b", ip_address("10.50.0.3")))
+
+
+@pytest.mark.parametrize(
+    ("given", "code", "start"),
+    [
+        ({"name": "host"}, "invalid_name", "name: 'host' is reserved"),
+        ({"name": ""}, "invalid_name", "name: must not be empty"),
+        ({"driver": ""}, "driver_not_found", "driver: must not be empty"),
+        ({"ipam_driver": "dhcp"}, "driver_not_found", "ipam_driver: 'dhcp' is not an IPAM driver; available: default"),
+        ({"subnet": "10.0.0.1/8"}, "noncanonical_subnet", "subnet: '10.0.0.1/8'"),
+        ({"ipam_config": [{}]}, "invalid_subnet", "ipam_config[0].subnet: is required"),
+        ({"ipam_config": [{"subnet": "10.50.0.0/24"}, {"subnet": "x"}]}, "invalid_subnet", "ipam_config[1].subnet: 'x'"),
+        ({"subnet": "10.50.0.0/24", "gateway": "10.99.0.1"}, "invalid_gateway", "gateway: 10.99.0.1 is not in 10.50.0.0/24"),
+        ({"gateway": "x"}, "invalid_gateway", "gateway: 'x'"),
+        ({"subnet": "10.50.0.0/24", "ip_range": "10.51.0.0/24"}, "invalid_ip_range", "ip_range: 10.51.0.0/24 is not in 10.50.0.0/24"),
+        (
+            {"ipam_config": [{"subnet": "10.50.0.0/24", "ip_range": "10.51.0.0/24"}]},
+            "invalid_ip_range",
+            "ipam_config[0].iprange: 10.51.0.0/24 is not in 10.50.0.0/24",
+        ),
+        ({"ip_range": "10.51.0.0"}, "invalid_ip_range", "ip_range: '10.51.0.0'"),
+        ({"ip_range": "10.51.0.1/24"}, "invalid_ip_range", "ip_range: '10.51.0.1/24'"),
+        (
+            {"ipam_config": [{"subnet": "10.50.0.0/24", "aux_addresses": {"a": "10.51.0.9"}}]},
+            "invalid_address",
+            "ipam_config[0].aux_addresses.a: 10.51.0.9 is not in 10.50.0.0/24",
+        ),
+        ({"labels": {"k": "a\0b"}}, "option_invalid", "labels.'k': contains a NUL"),
+    ],
+)
+def test_an_invalid_network_is_refused_with_option_and_value(given, code, start, refused):
+    found, message = refused(network, **given)
+    assert found == code
+    assert message.startswith(start)
+
+
+# --- connected ---
+
+
+def test_members_not_listed_are_none_and_an_empty_list_is_nobody():
+    assert options.connected(params(options.NETWORK, name="net")) is None
+    assert members() == []
+
+
+def test_members_are_names_or_options_of_an_attachment():
+    first, second = members("c1", {"container": "c2", "ipv4_address": "10.50.0.9", "gw_priority": "5"})
+    assert (first.network, first.container, first.runtime, first.ipv4) == ("net", "c1", "auto", None)
+    assert (second.container, second.ipv4, second.gw_priority) == ("c2", ip_address("10.50.0.9"), 5)
+
+
+@pytest.mark.parametrize(
+    ("items", "code", "message"),
+    [
+        ([{"container": "c1", "ipv4_adress": "x"}], "option_unknown", "connected[0]: 'ipv4_adress' is not an option of an attachment (did you mean ipv4_address?)"),
+        (["c1", {}], "option_invalid", "connected[1]: missing required arguments: container"),
+        (["c1", "c1"], "option_invalid", "connected[1]: container c1 is listed twice"),
+        ([{"container": "c1", "ipv4_address": "x"}], "invalid_address", "connected[0].ipv4_address: 'x'"),
+        ([{"container": "c1", "mac_address": "zz"}], "option_invalid", "connected[0].mac_address: 'zz'"),
+        ([{"container": "c1", "interface_name": "a/b"}], "invalid_ifname", "connected[0].interface_name: 'a/b'"),
+        ([{"container": "c1", "gw_priority": "high"}], "option_invalid", "connected[0]: argument 'gw_priority'"),
+        ([{"container": "c1", "runtime": "lxc"}], "option_invalid", "connected[0]: value of runtime must be one of"),
+    ],
+)
+def test_an_invalid_member_is_refused_with_its_place_in_the_list(items, code, message, refused):
+    found, text = refused(members, *items)
+    assert found == code
+    assert message in text
+
+
+# --- network_attachment ---
+
+
+def test_an_attachment_has_canonical_values():
+    spec = endpoint(
+        ipv4_address="10.50.0.9",
+        ipv6_address="FD00:0::9",
+        mac_address="02-42-0A-00-00-02",
+        interface_name="web0",
+        gw_priority=7,
+        driver_opts={"ifname": "web0"},
+    )
+    assert (str(spec.ipv4), str(spec.ipv6), spec.mac) == ("10.50.0.9", "fd00::9", "02:42:0a:00:00:02")
+    assert (spec.ifname, spec.gw_priority, spec.driver_opts) == ("web0", 7, (("ifname", "web0"),))
+
+
+@pytest.mark.parametrize(
+    ("given", "code", "message"),
+    [
+        ({"network": ""}, "invalid_name", "network: must not be empty"),
+        ({"ipv4_address": "fd00::1"}, "invalid_address", "ipv4_address: fd00::1 is not an IPv4 address"),
+        ({"ipv6_address": "10.0.0.1"}, "invalid_address", "ipv6_address: 10.0.0.1 is not an IPv6 address"),
+        ({"ipv4_address": "10.0.0.1/24"}, "invalid_address", "ipv4_address: '10.0.0.1/24'"),
+        ({"mac_address": ""}, "option_invalid", "mac_address: ''"),
+        ({"interface_name": ".."}, "invalid_ifname", "interface_name: '..' is not an interface name"),
+        ({"interface_name": "x" * 16}, "invalid_ifname", "has 16 bytes"),
+    ],
+)
+def test_an_invalid_attachment_is_refused_with_option_and_value(given, code, message, refused):
+    found, text = refused(endpoint, **given)
+    assert found == code
+    assert message in text
+
+
+# --- network_info, and what all modules have ---
+
+
+def filters(**given):
+    return options.filters(params(options.INFO, filters=given))
+
+
+def test_filters_are_lists_of_text():
+    assert filters(driver="bridge", dangling=True, label={"a": 1}, name=["x", "y"]) == {
+        "driver": ["bridge"],
+        "dangling": ["true"],
+        "label": ["a=1"],
+        "name": ["x", "y"],
+    }
+    assert options.filters(params(options.INFO)) == {}
+
+
+@pytest.mark.parametrize(
+    ("given", "code", "message"),
+    [
+        ({"drivers": "x"}, "option_unknown", "filters: 'drivers' is not a filter (did you mean driver?); there are driver, id, "),
+        ({"type": "own"}, "option_invalid", "filters.type: 'own' is neither builtin nor custom"),
+        ({"dangling": "maybe"}, "option_invalid", "filters.dangling: 'maybe' is neither true nor false"),
+    ],
+)
+def test_an_unknown_filter_or_value_is_refused(given, code, message, refused):
+    found, text = refused(filters, **given)
+    assert found == code
+    assert message in text
+
+
+def test_a_relative_state_directory_is_refused(refused):
+    assert refused(options.state_dir, {"state_dir": "state"}) == (
+        "option_invalid",
+        "state_dir: 'state' is not an absolute path",
+    )
+    assert options.state_dir({"state_dir": "/var/lib/../lib/netloom/"}) == "/var/lib/netloom"
+
+
+def test_a_negative_lock_timeout_is_refused(refused):
+    assert refused(options.lock_timeout, {"lock_timeout": -1}) == ("option_invalid", "lock_timeout: -1 is negative")
+    assert options.lock_timeout({"lock_timeout": 0}) == 0
+
+
+@pytest.mark.parametrize("module", [options.NETWORK, options.ATTACHMENT, options.NAMESPACE, options.INFO])
+def test_every_module_has_check_mode_and_the_common_options(module):
+    assert module["supports_check_mode"] is True
+    assert module["argument_spec"]["state_dir"] == {"type": "path", "default": "/var/lib/netloom"}
+    assert module["argument_spec"]["lock_timeout"] == {"type": "int", "default": 30}
