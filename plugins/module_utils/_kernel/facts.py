@@ -1,0 +1,61 @@
+# Copyright (c) 2026, the netloom.containers authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the host has of its own: read only where a subnet or an MTU is chosen, since it grows with the host.
+
+Collection-private. Floor 4.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Collection
+from typing import Any
+
+from .._model import HOST, HostFacts
+from . import netlink
+
+_RESOLV_CONF = "/etc/resolv.conf"
+_LONGEST_DEFAULT = 1  # 0.0.0.0/1 and 128.0.0.0/1 are how VPNs write a default route
+
+
+def read(host: Any, ours: Collection[str]) -> HostFacts:
+    """Return the host's addresses, routes, nameservers and MTU, without what belongs to the interfaces `ours`."""
+    nl = host.netlink(HOST)
+    subnets = []
+    for message in netlink.all_addresses(nl):
+        interface = ipaddress.ip_interface(
+            f"{message.get_attr('IFA_LOCAL') or message.get_attr('IFA_ADDRESS')}/{message['prefixlen']}"
+        )
+        name = host.ifname(message["index"])
+        if name not in ours and not interface.is_link_local and not interface.is_loopback:
+            subnets.append((interface.network, f"address {interface} on {name}"))
+    mtu = 1500
+    default_metric = None
+    for message in (*netlink.routes(nl, 4), *netlink.routes(nl, 6)):
+        oif = message.get_attr("RTA_OIF")
+        name = host.ifname(oif) if oif else ""
+        metric = message.get_attr("RTA_PRIORITY") or 0
+        if message["dst_len"] == 0 and oif and (default_metric is None or metric < default_metric):
+            default_metric = metric
+            mtu = host.link(HOST, name).get_attr("IFLA_MTU")
+        if message["dst_len"] <= _LONGEST_DEFAULT or name in ours:
+            continue
+        subnet = ipaddress.ip_network(f"{message.get_attr('RTA_DST')}/{message['dst_len']}")
+        if not subnet.is_link_local and not subnet.is_multicast and not subnet.is_loopback:
+            subnets.append((subnet, f"route {subnet}" + (f" on {name}" if name else "")))
+    return HostFacts(tuple(subnets), tuple(_nameservers()), mtu)
+
+
+def _nameservers():
+    try:
+        with open(_RESOLV_CONF, encoding="utf-8", errors="replace") as file:
+            words = [line.split() for line in file]
+    except OSError:
+        return
+    for line in words:
+        if len(line) > 1 and line[0] == "nameserver":
+            try:
+                yield ipaddress.ip_address(line[1].partition("%")[0])
+            except ValueError:
+                continue

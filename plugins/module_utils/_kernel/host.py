@@ -1,0 +1,279 @@
+# Copyright (c) 2026, the netloom.containers authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The host as the engine sees it: it observes resources, and every side effect passes through `execute`.
+
+Collection-private. Floor 4.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any, Callable
+
+from .. import _changes
+from .._changes import Change
+from .._errors import NetloomError
+from .._model import HOST, HostFacts, Resource, Sandbox
+from .._sandboxes import registry
+from .._sandboxes.registry import Found, OpenSandbox
+from . import netlink, netns
+from .records import Records
+
+_BUSY_TRIES = 5
+_BUSY_STEP_SECONDS = 0.01
+_CODES = {
+    errno.EPERM: "permission_denied",
+    errno.EACCES: "permission_denied",
+    errno.EOPNOTSUPP: "kernel_unsupported",
+    errno.EXFULL: "kernel_limit",
+}
+_HINTS = {
+    errno.EPERM: "; CAP_NET_ADMIN and CAP_SYS_ADMIN are needed",
+    errno.EACCES: "; CAP_NET_ADMIN and CAP_SYS_ADMIN are needed",
+    errno.EXFULL: "; a bridge takes 1,023 ports",
+}
+
+
+class Host:
+    """One task's hold on the host. Without `lock_timeout` it only looks: no lock is taken, nothing is made."""
+
+    def __init__(self, state_dir: str, lock_timeout_seconds: float | None = None):
+        self.state_dir = state_dir
+        self.lock_timeout_seconds = lock_timeout_seconds
+        self.records = Records(state_dir)
+        self._lock: tuple[int, bool] | None = None
+        self._sandboxes: dict[str, OpenSandbox] = {}
+        self._sockets: dict[str, Any] = {}
+        self._links: dict[tuple[str, str], Any] = {}
+        self.removed: dict[str, int] = {}  # descriptors of the named namespaces that this task has removed
+        self._indexes: dict[tuple[str, str], int] = {}
+
+    def __enter__(self) -> Host:
+        if self.lock_timeout_seconds is not None:
+            from . import lock
+
+            self._lock = lock.take(self.state_dir, self.lock_timeout_seconds)
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        for nl in self._sockets.values():
+            nl.close()
+        for sandbox in self._sandboxes.values():
+            sandbox.close()
+        for descriptor in self.removed.values():
+            os.close(descriptor)
+        self.records.close()
+        if self._lock is not None:
+            from . import lock
+
+            descriptor, made = self._lock
+            lock.release(descriptor, self.state_dir, made=made)
+
+    # --- the seam ---
+
+    def execute(self, what: str, act: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Carry out one side effect and return what `act` returns. Nothing else in the engine changes anything.
+
+        :raises NetloomError: it failed; the text is "cannot `what`: reason".
+        """
+        for attempt in range(1, _BUSY_TRIES + 1):
+            try:
+                return act(*args, **kwargs)
+            except NetloomError:
+                raise
+            except Exception as exc:
+                number = getattr(exc, "code", None) or getattr(exc, "errno", None)
+                if not isinstance(number, int):
+                    raise
+                if number == errno.EBUSY and attempt < _BUSY_TRIES:
+                    time.sleep(_BUSY_STEP_SECONDS * attempt)
+                    continue
+                code = _CODES.get(number, "apply_failed")
+                reason = os.strerror(number) + _HINTS.get(number, "")
+                raise NetloomError(code, f"cannot {what}: {reason}") from exc
+        return None
+
+    def apply(self, changes: Iterable[Change]) -> None:
+        """Make `changes` in their order, each handler getting its neighbouring ones at once."""
+        for name, batch in _changes.batches(changes):
+            _handler(name).apply(self, batch)
+
+    def observe(self, wanted: Iterable[Resource]) -> list[Resource]:
+        """Return what is there of `wanted`. What is in a sandbox that is not open counts as gone."""
+        self._links.clear()
+        self._indexes.clear()
+        groups: dict[str, dict[Any, Resource]] = {}
+        for resource in wanted:
+            place = getattr(resource, "place", HOST)
+            if place == HOST or place in self._sandboxes or resource.handler == "links":
+                groups.setdefault(resource.handler, {})[resource.key] = resource
+        found: list[Resource] = []
+        for name, resources in groups.items():
+            found += _handler(name).observe(self, list(resources.values()))
+        return found
+
+    def facts(self, ours: Iterable[str]) -> HostFacts:
+        """Return what the host has of its own, the interfaces `ours` aside."""
+        from . import facts
+
+        return facts.read(self, frozenset(ours))
+
+    # --- sandboxes ---
+
+    def find(self, container: str, runtime: str) -> Found | None:
+        """Return what the runtimes say of a container's name."""
+        return registry.find(container, runtime)
+
+    def not_found(self, container: str, runtime: str) -> NetloomError:
+        """Return the error for a name that `find` found nothing for."""
+        return registry.not_found(container, runtime)
+
+    def open(self, place: str, found: Found) -> OpenSandbox:
+        """Return the namespace of a container, known as `place` from now on."""
+        if place not in self._sandboxes:
+            self._sandboxes[place] = registry.open_sandbox(found)
+        return self._sandboxes[place]
+
+    def sandbox(self, place: str) -> Sandbox:
+        """Return what is to be recorded of a namespace that is open."""
+        return self._sandboxes[place].sandbox
+
+    def shut(self, place: str) -> None:
+        """Forget a namespace that is not what it seemed."""
+        self._sandboxes.pop(place).close()
+
+    def lives(self, sandbox: Sandbox | None) -> bool:
+        """Return whether a recorded sandbox is still there, as far as can be told without opening it."""
+        if sandbox is None or sandbox.boot_id != netns.boot_id():
+            return False
+        try:
+            return os.stat(sandbox.key).st_ino == sandbox.inode
+        except OSError:
+            return False
+
+    def processes(self, name: str) -> list[int]:
+        """Return the PIDs of the processes in a named network namespace."""
+        from . import namespaces
+
+        return namespaces.processes(name)
+
+    def is_open(self, place: str) -> bool:
+        return place in self._sandboxes
+
+    def descriptor(self, place: str) -> int:
+        return self._sandboxes[place].fd
+
+    def inside(self, place: str, act: Callable[..., Any], *args: Any) -> Any:
+        """Return what `act` returns in the network namespace of `place`."""
+        if place == HOST:
+            return act(*args)
+        with netns.in_namespace(self.descriptor(place)):
+            return act(*args)
+
+    # --- links, by name ---
+
+    def netlink(self, place: str) -> Any:
+        """Return the one netlink socket of `place`."""
+        if place not in self._sockets:
+            self._sockets[place] = self.inside(place, netlink.open_socket)
+        return self._sockets[place]
+
+    def link(self, place: str, name: str) -> Any:
+        """Return a link as this observation saw it, None if there is none."""
+        if place != HOST and place not in self._sandboxes:
+            return None
+        if (place, name) not in self._links:
+            self._links[place, name] = netlink.link(self.netlink(place), name) if name else None
+        return self._links[place, name]
+
+    def index(self, place: str, name: str) -> int:
+        """Return the index of a link.
+
+        :raises NetloomError: apply_failed, there is none.
+        """
+        if place == HOST:
+            try:
+                return socket.if_nametoindex(name)
+            except OSError as exc:
+                raise NetloomError("apply_failed", f"interface {name} is gone") from exc
+        if (place, name) not in self._indexes:
+            found = netlink.link(self.netlink(place), name)
+            if found is None:
+                raise NetloomError("apply_failed", f"interface {name} is gone from {place.partition(':')[2]}")
+            self._indexes[place, name] = found["index"]
+        return self._indexes[place, name]
+
+    def forget(self, link: Any) -> None:
+        """Drop what is known of the links that come and go with `link`."""
+        for _kind, place, name in link.provides:
+            self._indexes.pop((place, name), None)
+
+    def ifname(self, index: int | None, place: str = HOST) -> str:
+        """Return the name of the link with an index, empty if there is none."""
+        if not index:
+            return ""
+        try:
+            return self.inside(place, socket.if_indextoname, index)
+        except OSError:
+            return ""
+
+    def interfaces(self, place: str) -> dict[str, int]:
+        """Return the interfaces of a sandbox: name to index."""
+        return {message.get_attr("IFLA_IFNAME"): message["index"] for message in netlink.links(self.netlink(place))}
+
+    @staticmethod
+    def gone(act: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
+        """Remove something that may have gone by itself meanwhile."""
+        try:
+            act(*args, **kwargs)
+        except Exception as exc:
+            if getattr(exc, "code", None) != errno.ENODEV:
+                raise
+
+    def forward_drops(self, ifname: str) -> list[str]:
+        """Return, one sentence each, what keeps other programs from forwarding a bridge's packets, and the cure."""
+        from .. import _coexistence
+        from . import firewall
+
+        return [
+            f"{chain}, a chain of another program, drops what {ifname} forwards. {_coexistence.cure(chain, ifname)}"
+            for chain in firewall.foreign_forward_drops(ifname)
+        ]
+
+    def announce(self, changes: Sequence[Change]) -> None:
+        """Tell the neighbours of every address that `changes` gave to a sandbox where it is now."""
+        from . import announcing
+
+        announcing.announce(self, changes)
+
+
+def _handler(name: str) -> Any:
+    """Return the file that drives a kind of resource. Static imports, so that they are bundled."""
+    if name == "links":
+        from . import links
+
+        return links
+    if name == "firewall":
+        from . import firewall
+
+        return firewall
+    if name == "sysctls":
+        from . import sysctls
+
+        return sysctls
+    if name == "addresses":
+        from . import addresses
+
+        return addresses
+    if name == "routes":
+        from . import routes
+
+        return routes
+    from . import namespaces
+
+    return namespaces
