@@ -1,0 +1,241 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the netloom.containers authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: container_network
+short_description: Manage container networks without a daemon
+version_added: 1.0.0
+author:
+  - The netloom.containers authors (@netloom)
+description:
+  - Makes, changes, repairs and removes networks for containers, as C(docker network create) and C(docker network rm)
+    do, on any Linux host and without a daemon.
+  - A network is a Linux bridge with address management, masquerading and isolation from other networks.
+  - Changes are made in place wherever the kernel can do that. Members keep running and keep their addresses.
+  - A run finds what was changed behind its back, and repairs exactly that. Members whose container runs are plugged
+    in again.
+  - An option that is omitted keeps what is there. A dictionary or list that is given replaces what is there as a
+    whole, so an empty one removes.
+options:
+  name:
+    description:
+      - Name of the network. Upper and lower case make different names.
+      - C(host), C(none) and C(default) are reserved. V(bridge) is predefined; it is made when it is first used, and
+        cannot be removed.
+    type: str
+    required: true
+    aliases: [network_name]
+  state:
+    description:
+      - V(present) makes the network what the options say.
+      - V(absent) removes it. A network with members is only removed with O(force=true).
+    type: str
+    choices: [present, absent]
+    default: present
+  driver:
+    description:
+      - Driver of the network, V(bridge) for a new one unless set.
+      - A different driver than the network has is a change that needs O(force=true).
+    type: str
+  driver_options:
+    description:
+      - Options of the driver, by the short names below or by Docker's labels.
+      - "C(bridge_name) (C(com.docker.network.bridge.name)): name of the bridge, C(br-) and 12 digits of the network's
+        id unless set."
+      - "C(mtu) (C(com.docker.network.driver.mtu)): largest packet, in bytes; that of the interface with the default
+        route unless set."
+      - "C(icc) (C(com.docker.network.bridge.enable_icc)): whether members can talk to each other, true unless set."
+      - "C(ip_masquerade) (C(com.docker.network.bridge.enable_ip_masquerade)): whether members reach the outside under
+        the host's address, true unless set. If so, the outside reaches no member by itself."
+      - "C(inhibit_ipv4) (C(com.docker.network.bridge.inhibit_ipv4)): whether the bridge has no IPv4 address, false
+        unless set."
+      - "C(interface_prefix) (C(com.docker.network.container_iface_prefix)): what names of interfaces in containers
+        begin with, C(eth) unless set."
+    type: dict
+  enable_ipv4:
+    description: Whether members get IPv4 addresses. True for a new network unless set.
+    type: bool
+  enable_ipv6:
+    description:
+      - Whether members get IPv6 addresses. Follows from the subnets unless set.
+      - V(true) needs an IPv6 subnet in O(ipam_config).
+      - A network without IPv6 has none at all on its interfaces.
+    type: bool
+  internal:
+    description:
+      - Whether the network is cut off. Members reach each other and the network's gateway address, and nothing else;
+        nothing outside reaches them.
+      - False for a new network unless set.
+    type: bool
+  labels:
+    description: Labels of the network. Only kept in the records.
+    type: dict
+  ipam_driver:
+    description: Address management of the network. V(default) is the one there is.
+    type: str
+  ipam_driver_options:
+    description: Options of the address management. V(default) has none.
+    type: dict
+  ipam_config:
+    description:
+      - Subnets of the network, in any order. For one subnet, O(subnet), O(ip_range) and O(gateway) say the same.
+      - Without an IPv4 subnet, the first free one of Docker's default address pools is taken.
+      - An entry keeps what it omits of the subnet that the network has already.
+      - A subnet that overlaps another network, or an address or route of the host, is refused.
+    type: list
+    elements: dict
+    suboptions:
+      subnet:
+        description: Subnet in CIDR notation, without host bits.
+        type: str
+      iprange:
+        description: Part of the subnet that addresses are handed out of, in CIDR notation. The whole subnet unless set.
+        type: str
+        aliases: [ip_range]
+      gateway:
+        description: Address of the host in the subnet. The first free one unless set.
+        type: str
+      aux_addresses:
+        description: Addresses that are never handed out, by a name for each.
+        type: dict
+  subnet:
+    description: Subnet of the network, in CIDR notation.
+    type: str
+  ip_range:
+    description: Part of the subnet that addresses are handed out of, in CIDR notation.
+    type: str
+  gateway:
+    description: Address of the host in the subnet.
+    type: str
+  connected:
+    description:
+      - Containers that are attached to the network, by name, or as dictionaries with the options of
+        M(netloom.containers.network_attachment).
+      - The list is exact, others are detached, unless O(appends=true). Members are left alone unless this is set.
+      - A container that does not exist is an error.
+    type: list
+    elements: raw
+    aliases: [containers]
+  appends:
+    description: Whether members that O(connected) does not list stay.
+    type: bool
+    default: false
+    aliases: [incremental]
+  force:
+    description:
+      - Allows a change that cannot be made in place, such as a different driver, bridge name, or a subnet with
+        members in it. The network is rebuilt, and members come back with their MAC addresses, interface names and,
+        where a subnet still holds them, addresses.
+      - With O(state=absent), detaches the members first.
+      - Causes nothing by itself.
+    type: bool
+    default: false
+extends_documentation_fragment:
+  - netloom.containers._attributes
+  - netloom.containers._attributes.actiongroup_network
+  - netloom.containers._state
+seealso:
+  - module: netloom.containers.network_attachment
+  - module: netloom.containers.network_info
+"""
+
+EXAMPLES = r"""
+- name: A network with a subnet of its own
+  netloom.containers.container_network:
+    name: bridge2
+    subnet: 192.168.1.0/24
+
+- name: Addresses from a part of it, two reserved, and a smaller MTU
+  netloom.containers.container_network:
+    name: app
+    ipam_config:
+      - subnet: 10.50.0.0/24
+        iprange: 10.50.0.128/25
+        gateway: 10.50.0.254
+        aux_addresses:
+          printer: 10.50.0.130
+    driver_options:
+      mtu: 1400
+    labels:
+      tier: application
+
+- name: A network without a way out, with exactly these members
+  netloom.containers.container_network:
+    name: data
+    internal: true
+    connected:
+      - db1
+      - container: db2
+        ipv4_address: 172.18.0.20
+
+- name: The network is gone, its members are detached
+  netloom.containers.container_network:
+    name: app
+    state: absent
+    force: true
+"""
+
+RETURN = r"""
+changes:
+  description: What was changed, or in check mode would be, one line each.
+  type: list
+  elements: str
+  returned: success
+  sample: [create network bridge2, create bridge br-1c1a3bd4fa3e]
+network:
+  description: The network in the shape of C(docker network inspect). What is not known yet in check mode is null.
+  type: dict
+  returned: success and O(state=present)
+  sample:
+    Name: bridge2
+    Driver: bridge
+    IPAM: {Driver: default, Options: {}, Config: [{Subnet: 192.168.1.0/24, Gateway: 192.168.1.1}]}
+    Containers: {}
+error_code:
+  description: What kind of failure it is, one word that does not change between versions.
+  type: str
+  returned: failure
+  sample: subnet_overlap
+differences:
+  description: What cannot be changed in place, one line each.
+  type: list
+  elements: str
+  returned: failure with C(network_exists_different)
+"""
+
+from ansible_collections.netloom.containers.plugins.module_utils._options import (
+    NETWORK,
+    connected,
+    network_spec,
+    network_to_remove,
+)
+from ansible_collections.netloom.containers.plugins.module_utils._runner import (
+    NetloomModule,
+    finish,
+    host_of,
+    network_shape,
+    told,
+)
+from ansible_collections.netloom.containers.plugins.module_utils._verbs import network_absent, network_present
+
+
+def main():
+    module = NetloomModule(**NETWORK)
+    params, dry_run = module.params, module.check_mode
+    with told(module):
+        if params["state"] == "absent":
+            name = network_to_remove(params)
+            with host_of(module) as host:
+                finish(module, network_absent(host, name, force=params["force"], dry_run=dry_run))
+        spec, members = network_spec(params), connected(params)
+        with host_of(module) as host:
+            result = network_present(host, spec, members, appends=params["appends"], dry_run=dry_run)
+            finish(module, result, network=network_shape(result.network, result.members, result.live))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,167 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the netloom.containers authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: network_attachment
+short_description: Attach containers to networks
+version_added: 1.0.0
+author:
+  - The netloom.containers authors (@netloom)
+description:
+  - Attaches a container to a network of M(netloom.containers.container_network), changes how it is attached, or
+    detaches it, as C(docker network connect) and C(docker network disconnect) do.
+  - A container is anything that has a network namespace, such as a named namespace, a process, a Docker or Podman
+    container, or a machine of systemd-nspawn.
+  - A container that restarts gets its endpoint back on the next run, with the same address, MAC address and interface
+    name. Until then the endpoint is pending and keeps its addresses.
+  - Changes are made in place. A changed address moves the endpoint and keeps the rest.
+options:
+  network:
+    description: Name of the network.
+    type: str
+    required: true
+  container:
+    description:
+      - Name of the container. What that means depends on O(runtime).
+      - A container that is already attached under another name (its id, its process, the path of its namespace) is
+        recognised by its namespace.
+    type: str
+    required: true
+  runtime:
+    description:
+      - What the container is a container of.
+      - V(auto) takes a path if it begins with C(/), else asks for a named namespace, a process if it is a number, a
+        Docker container, a Podman container and a machine. A name that two of them have is an error.
+      - V(netns) is a name as C(ip netns) knows it.
+      - V(pid) is the number of a process.
+      - V(path) is the path of a network namespace.
+      - V(docker) is a name or id that the Docker daemon knows.
+      - V(podman) is a name or id that Podman knows.
+      - V(machine) is a name as C(machinectl) knows it.
+    type: str
+    choices: [auto, netns, pid, path, docker, podman, machine]
+    default: auto
+  state:
+    description:
+      - V(present) attaches the container, or makes its endpoint what the options say.
+      - V(absent) detaches it and frees its addresses. It does not matter whether the container or the network still
+        exist.
+    type: str
+    choices: [present, absent]
+    default: present
+  ipv4_address:
+    description: IPv4 address of the container on the network. The lowest free one for a new endpoint unless set.
+    type: str
+  ipv6_address:
+    description: IPv6 address of the container on the network. The lowest free one for a new endpoint unless set.
+    type: str
+  mac_address:
+    description: >-
+      MAC address of the interface. C(02:42) and the IPv4 address in hexadecimal for a new endpoint unless set.
+    type: str
+  interface_name:
+    description: Name of the interface in the container. The next free C(eth) and number for a new endpoint unless set.
+    type: str
+  gw_priority:
+    description:
+      - Of all networks that a container is attached to, the one with the highest priority gives its default route.
+        Among equals, the one whose name comes first.
+      - V(0) for a new endpoint unless set.
+    type: int
+  driver_opts:
+    description:
+      - Options of the driver for this endpoint, by the short name below or by Docker's label.
+      - "C(ifname) (C(com.docker.network.endpoint.ifname)): the same as O(interface_name)."
+    type: dict
+extends_documentation_fragment:
+  - netloom.containers._attributes
+  - netloom.containers._attributes.actiongroup_network
+  - netloom.containers._state
+seealso:
+  - module: netloom.containers.container_network
+  - module: netloom.containers.network_namespace
+"""
+
+EXAMPLES = r"""
+- name: Attach a named namespace
+  netloom.containers.network_attachment:
+    network: bridge2
+    container: c1
+
+- name: Attach a Docker container with an address of its own
+  netloom.containers.network_attachment:
+    network: bridge2
+    container: web
+    runtime: docker
+    ipv4_address: 192.168.1.80
+
+- name: A second network, which gives the default route
+  netloom.containers.network_attachment:
+    network: uplink
+    container: c1
+    interface_name: up0
+    gw_priority: 10
+
+- name: Detach it
+  netloom.containers.network_attachment:
+    network: bridge2
+    container: c1
+    state: absent
+"""
+
+RETURN = r"""
+changes:
+  description: What was changed, or in check mode would be, one line each.
+  type: list
+  elements: str
+  returned: success
+  sample: [create endpoint of c1 on network bridge2]
+endpoint:
+  description:
+    - The endpoint in the shape of C(NetworkSettings.Networks) of C(docker inspect).
+    - Besides, C(InterfaceName) and C(HostInterface) name both ends of the link, C(SandboxKey) is a path to the
+      container's namespace, and C(Pending) says that the container does not run.
+  type: dict
+  returned: success and O(state=present)
+  sample:
+    IPAddress: 192.168.1.2
+    IPPrefixLen: 24
+    Gateway: 192.168.1.1
+    MacAddress: 02:42:c0:a8:01:02
+    InterfaceName: eth0
+    Pending: false
+error_code:
+  description: What kind of failure it is, one word that does not change between versions.
+  type: str
+  returned: failure
+  sample: address_in_use
+"""
+
+from ansible_collections.netloom.containers.plugins.module_utils._options import ATTACHMENT, endpoint_spec
+from ansible_collections.netloom.containers.plugins.module_utils._runner import (
+    NetloomModule,
+    endpoint_shape,
+    finish,
+    host_of,
+    told,
+)
+from ansible_collections.netloom.containers.plugins.module_utils._verbs import endpoint_absent, endpoint_present
+
+
+def main():
+    module = NetloomModule(**ATTACHMENT)
+    with told(module):
+        spec = endpoint_spec(module.params)
+        with host_of(module) as host:
+            if module.params["state"] == "absent":
+                finish(module, endpoint_absent(host, spec, dry_run=module.check_mode))
+            result = endpoint_present(host, spec, dry_run=module.check_mode)
+            finish(module, result, endpoint=endpoint_shape(host, result.endpoint, result.network))
+
+
+if __name__ == "__main__":
+    main()
