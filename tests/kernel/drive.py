@@ -1,0 +1,51 @@
+# Copyright (c) 2026, the netloom.containers authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs in a throw-away host: drives the engine's verbs one after the other, and prints what came of them as JSON.
+
+Each argument is network=NAME, attach=NETWORK/CONTAINER or detach=NETWORK/CONTAINER; each answer has changes and endpoint.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import look  # makes the collection importable
+from ansible_collections.netloom.containers.plugins.module_utils import _verbs
+from ansible_collections.netloom.containers.plugins.module_utils._kernel.host import Host
+from ansible_collections.netloom.containers.plugins.module_utils._model import EndpointSpec, NetworkSpec
+
+STATE_DIR = "/var/lib/netloom"
+
+
+def drive(verb, subject):
+    network, _slash, container = subject.partition("/")
+    with Host(STATE_DIR, 30) as host:
+        if verb == "network":
+            result = _verbs.network_present(host, NetworkSpec(network))
+        elif verb == "attach":
+            result = _verbs.endpoint_present(host, EndpointSpec(network, container))
+        else:
+            result = _verbs.endpoint_absent(host, EndpointSpec(network, container))
+        endpoint = result.endpoint
+        return {
+            "changes": [str(change) for change in result.outcome.changes],
+            "endpoint": endpoint
+            and {
+                "ipv4": str(endpoint.ipv4),
+                "mac": endpoint.mac,
+                "ifname": endpoint.ifname,
+                "runtime": endpoint.runtime,
+            },
+            "pending": bool(endpoint) and not host.is_open(endpoint.place),
+        }
+
+
+def main():
+    print(json.dumps([drive(*argument.split("=", 1)) for argument in sys.argv[1:]]))
+
+
+if __name__ == "__main__":
+    assert look
+    main()
