@@ -1,0 +1,27 @@
+# Copyright (c) 2026, the netloom.containers authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Names for the steps of .ci/run, which says what they are.
+
+STEPS := system engines venv tree style lint sanity sanity-quick units kernel kernel-oldest kernel-newest \
+         integration molecule build
+
+.PHONY: test test-quick walk clean $(STEPS)
+
+test: ## everything
+	@.ci/run
+
+test-quick: ## what can be known in a minute
+	@.ci/run quick
+
+walk: ## see it work, in a host that is thrown away
+	@tests/hosts/walk
+
+$(STEPS):
+	@.ci/run $@
+
+clean:
+	@[ ! -d .cache/hosts ] || NETLOOM_HOSTS=.cache/hosts tests/hosts/host rm-all
+	rm -rf .ansible .cache .mypy_cache .pytest_cache .ruff_cache tests/output tests/integration/inventory
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
