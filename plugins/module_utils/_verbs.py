@@ -155,6 +155,11 @@ def drift(host: Any, network: Network) -> tuple[str, ...]:
     lines = []
     if entry.state != PRESENT:
         lines.append(f"network {network.name}: a change of it was interrupted")
+    lines += [
+        f"endpoint of {member.value.container} on network {network.name}: a change of it was interrupted"
+        for member in host.records.endpoints(network.name)
+        if member.state != PRESENT
+    ]
     try:
         result = network_present(host, NetworkSpec(network.name), dry_run=True)
     except NetloomError as exc:

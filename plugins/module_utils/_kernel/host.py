@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
 import socket
 import time
 from collections.abc import Iterable, Sequence
@@ -26,6 +27,7 @@ from .records import Records
 
 _BUSY_TRIES = 5
 _BUSY_STEP_SECONDS = 0.01
+_DESCRIPTORS_PER_SOCKET = 6  # of pyroute2 0.9, with its event loop
 _CODES = {
     errno.EPERM: "permission_denied",
     errno.EACCES: "permission_denied",
@@ -49,6 +51,7 @@ class Host:
         self._lock: tuple[int, bool] | None = None
         self._sandboxes: dict[str, OpenSandbox] = {}
         self._sockets: dict[str, Any] = {}
+        self._sockets_max = 1
         self._links: dict[tuple[str, str], Any] = {}
         self.removed: dict[str, int] = {}  # descriptors of the named namespaces that this task has removed
         self._indexes: dict[tuple[str, str], int] = {}
@@ -79,24 +82,35 @@ class Host:
     def execute(self, what: str, act: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Carry out one side effect and return what `act` returns. Nothing else in the engine changes anything.
 
+        What is busy is tried again, a few times.
+
         :raises NetloomError: it failed; the text is "cannot `what`: reason".
         """
-        for attempt in range(1, _BUSY_TRIES + 1):
+        for attempt in range(1, _BUSY_TRIES):
             try:
-                return act(*args, **kwargs)
-            except NetloomError:
-                raise
-            except Exception as exc:
-                number = getattr(exc, "code", None) or getattr(exc, "errno", None)
-                if not isinstance(number, int):
+                return self.look(what, act, *args, **kwargs)
+            except NetloomError as exc:
+                if _number(exc.__cause__) != errno.EBUSY:
                     raise
-                if number == errno.EBUSY and attempt < _BUSY_TRIES:
-                    time.sleep(_BUSY_STEP_SECONDS * attempt)
-                    continue
-                code = _CODES.get(number, "apply_failed")
-                reason = os.strerror(number) + _HINTS.get(number, "")
-                raise NetloomError(code, f"cannot {what}: {reason}") from exc
-        return None
+            time.sleep(_BUSY_STEP_SECONDS * attempt)
+        return self.look(what, act, *args, **kwargs)
+
+    @staticmethod
+    def look(what: str, act: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Return what `act` returns, which only reads.
+
+        :raises NetloomError: it failed; the text is "cannot `what`: reason".
+        """
+        try:
+            return act(*args, **kwargs)
+        except NetloomError:
+            raise
+        except Exception as exc:
+            number = _number(exc)
+            if number is None:
+                raise
+            reason = os.strerror(number) + _HINTS.get(number, "")
+            raise NetloomError(_CODES.get(number, "apply_failed"), f"cannot {what}: {reason}") from exc
 
     def apply(self, changes: Iterable[Change]) -> None:
         """Make `changes` in their order, each handler getting its neighbouring ones at once."""
@@ -108,20 +122,20 @@ class Host:
         self._links.clear()
         self._indexes.clear()
         groups: dict[str, dict[Any, Resource]] = {}
-        for resource in wanted:
-            place = getattr(resource, "place", HOST)
-            if place == HOST or place in self._sandboxes or resource.handler == "links":
-                groups.setdefault(resource.handler, {})[resource.key] = resource
+        for item in wanted:
+            place = getattr(item, "place", HOST)
+            if place == HOST or place in self._sandboxes or item.handler == "links":
+                groups.setdefault(item.handler, {})[item.key] = item
         found: list[Resource] = []
         for name, resources in groups.items():
-            found += _handler(name).observe(self, list(resources.values()))
+            found += self.look(f"read {name}", _observed, self, name, list(resources.values()))
         return found
 
     def facts(self, ours: Iterable[str]) -> HostFacts:
         """Return what the host has of its own, the interfaces `ours` aside."""
         from . import facts
 
-        return facts.read(self, frozenset(ours))
+        return self.look("read addresses and routes", facts.read, self, frozenset(ours))
 
     # --- sandboxes ---
 
@@ -136,7 +150,8 @@ class Host:
     def open(self, place: str, found: Found) -> OpenSandbox:
         """Return the namespace of a container, known as `place` from now on."""
         if place not in self._sandboxes:
-            self._sandboxes[place] = registry.open_sandbox(found)
+            self._sockets_max = max(1, _allowed_descriptors() // _DESCRIPTORS_PER_SOCKET // 2)
+            self._sandboxes[place] = self.look(f"open {found.name}", registry.open_sandbox, found)
         return self._sandboxes[place]
 
     def sandbox(self, place: str) -> Sandbox:
@@ -180,6 +195,9 @@ class Host:
     def netlink(self, place: str) -> Any:
         """Return the one netlink socket of `place`."""
         if place not in self._sockets:
+            while len(self._sockets) > self._sockets_max:
+                oldest = next(name for name in self._sockets if name != HOST)
+                self._sockets.pop(oldest).close()
             self._sockets[place] = self.inside(place, netlink.open_socket)
         return self._sockets[place]
 
@@ -224,7 +242,8 @@ class Host:
 
     def interfaces(self, place: str) -> dict[str, int]:
         """Return the interfaces of a sandbox: name to index."""
-        return {message.get_attr("IFLA_IFNAME"): message["index"] for message in netlink.links(self.netlink(place))}
+        messages = self.look("read interfaces", lambda: netlink.links(self.netlink(place)))
+        return {message.get_attr("IFLA_IFNAME"): message["index"] for message in messages}
 
     @staticmethod
     def gone(act: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
@@ -250,6 +269,27 @@ class Host:
         from . import announcing
 
         announcing.announce(self, changes)
+
+
+def _number(exc: BaseException | None) -> int | None:
+    """Return the errno of an error of the kernel's, told by Python or by pyroute2."""
+    for name in ("code", "errno"):
+        number = getattr(exc, name, None)
+        if isinstance(number, int):
+            return number
+    return None
+
+
+def _allowed_descriptors() -> int:
+    """Allow this process as many open files as it may have at all, and return how many: a namespace is one of them."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return hard
+
+
+def _observed(host: Host, name: str, wanted: list[Resource]) -> list[Resource]:
+    return list(_handler(name).observe(host, wanted))
 
 
 def _handler(name: str) -> Any:

@@ -10,6 +10,7 @@ Collection-private. Floor 4.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -88,7 +89,11 @@ def _is_peer(inner: Any, outer: Any) -> bool:
 
 
 def apply(host: Any, changes: Sequence[Change]) -> None:
-    """Make the changes, one after the other."""
+    """Make the changes, one after the other, but for the endpoints to remove: those go together."""
+    together = [change for change in changes if change.after is None and isinstance(change.before, Veth)]
+    if len(together) > 1:
+        _remove_together(host, [change.resource for change in together])
+        changes = [change for change in changes if change not in together]
     for change in changes:
         resource = change.resource
         if isinstance(resource, Up):
@@ -162,6 +167,25 @@ def _remove(host: Any, before: Bridge | Veth) -> None:
     host.forget(before)
     if found is not None:  # a veth goes with the sandbox that its other end was in, whenever that is
         host.execute(f"remove interface {before.name}", host.gone, host.netlink(HOST).link, "del", index=found["index"])
+
+
+def _remove_together(host: Any, veths: Sequence[Any]) -> None:
+    """Remove interfaces as one link group: the kernel waits once, not 20 ms for each."""
+    nl = host.netlink(HOST)
+    group = int.from_bytes(os.urandom(4), "big") >> 1 | 1 << 30  # nobody else's: small numbers are what people use
+    indexes = []
+    try:
+        for veth in veths:
+            found = netlink.link(nl, veth.name)
+            host.forget(veth)
+            if found is not None:
+                host.execute(f"mark interface {veth.name}", nl.link, "set", index=found["index"], group=group)
+                indexes.append(found["index"])
+        host.execute(f"remove {len(indexes)} interfaces", host.gone, nl.link, "del", group=group)
+    except BaseException:
+        for index in indexes:
+            host.execute("unmark an interface", host.gone, nl.link, "set", index=index, group=0)
+        raise
 
 
 def _set_up(host: Any, up: Up, state: bool) -> None:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import fcntl
 import os
 import socket
@@ -75,9 +76,16 @@ def _make(name: str, removed: int | None) -> None:
     """Do what `ip netns add` does: a shared mount point, a file, and a namespace, new or `removed`, mounted on it."""
     libc = ctypes.CDLL(None, use_errno=True)
     os.makedirs(DIRECTORY, 0o755, exist_ok=True)
-    if not os.path.ismount(DIRECTORY):
+    share = (libc.mount, b"", DIRECTORY.encode(), b"none", _MS_SHARED | _MS_REC, None)
+    try:
+        _call(*share)
+    except OSError as exc:
+        # Not a mount point yet. Asking beforehand does not do: os.path.ismount sees no bind mount, and every
+        # further one doubles all the mounts below.
+        if exc.errno != errno.EINVAL:
+            raise
         _call(libc.mount, DIRECTORY.encode(), DIRECTORY.encode(), b"none", _MS_BIND | _MS_REC, None)
-    _call(libc.mount, b"", DIRECTORY.encode(), b"none", _MS_SHARED | _MS_REC, None)
+        _call(*share)
     path = path_of(name)
     descriptor = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o444)
     os.close(descriptor)

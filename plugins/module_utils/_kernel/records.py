@@ -232,7 +232,12 @@ class Records:
             if not make:
                 db.close()
                 return None
-            db.executescript(_TABLES)
+            try:
+                db.executescript(_TABLES)
+            except BaseException:
+                db.close()
+                os.unlink(self.path)  # it was empty
+                raise
         self._db = db
         return db
 
