@@ -56,7 +56,11 @@ def converge(goal: Goal, host: Any, *, dry_run: bool) -> Outcome:
         scope = _kernel((*goal.desired, *goal.obsolete))
         observed = host.observe(scope)
     _refuse_foreign(goal.desired, observed)
-    desired, observed, warnings = _give_way(goal.desired, observed)
+    apart = _left_alone(goal.desired, observed)
+    warnings = _warnings(goal.desired, apart)
+    desired = [item for item in goal.desired if item.key not in apart]
+    scope = tuple(item for item in scope if item.key not in apart)
+    observed = [item for item in observed if item.key not in apart]
     changes = plan(desired, [*observed, *goal.recorded])
     if dry_run or not (changes or goal.unfinished):
         return Outcome(changes, warnings)
@@ -82,11 +86,7 @@ def _kernel(resources: Iterable[Resource]) -> tuple[Resource, ...]:
 def _released(desired: Iterable[Resource], scope: Iterable[Resource]) -> list[str]:
     """Return the host's settings that nothing needs any more, restored by this run or by one that was killed."""
     needed = {item.key for item in desired}
-    return [
-        item.path
-        for item in scope
-        if isinstance(item, Sysctl) and item.place == HOST and not item.ifname and item.key not in needed
-    ]
+    return [item.path for item in scope if _is_of_host(item) and item.key not in needed]
 
 
 def _verify(desired: Iterable[Resource], host: Any, scope: Iterable[Resource], handlers: Collection[str]) -> None:
@@ -96,7 +96,7 @@ def _verify(desired: Iterable[Resource], host: Any, scope: Iterable[Resource], h
     """
     seen = host.observe([item for item in scope if item.handler in handlers])
     wanted = [item for item in _kernel(desired) if item.handler in handlers]
-    left = plan(wanted, [item for item in seen if not (isinstance(item, Route) and item.foreign)])
+    left = plan(wanted, seen)
     if left:
         raise NetloomError("apply_failed", "the host is not as it was made to be: " + "; ".join(map(str, left)))
 
@@ -109,10 +109,9 @@ def _undo(before: Iterable[Resource], host: Any, scope: Iterable[Resource], caus
     changes: tuple[Change, ...] = ()
     try:
         before = _kernel(before)
-        now = [
-            item for item in host.observe(scope) if not isinstance(item, Link) and not getattr(item, "foreign", False)
-        ]
-        changes = plan(before, now)
+        now = host.observe(scope)
+        apart = _left_alone(before, now)
+        changes = plan(before, [item for item in now if item.key not in apart])
         host.apply(changes)
         host.execute("write the records", host.records.put_back)
     except Exception as exc:
@@ -147,19 +146,28 @@ def _in_the_way(wanted: Bridge | Veth, found: Link) -> NetloomError:
     )
 
 
-def _give_way(
-    desired: Iterable[Resource], observed: Iterable[Resource]
-) -> tuple[tuple[Resource, ...], tuple[Resource, ...], tuple[str, ...]]:
-    """Leave foreign routes and links out of the plan, and say so where we wanted a route of our own."""
-    foreign = {item.key: item for item in observed if isinstance(item, Link) or getattr(item, "foreign", False)}
+def _left_alone(desired: Iterable[Resource], observed: Iterable[Resource]) -> dict[Key, Resource]:
+    """Return, by key, what is not ours to plan with: foreign links and routes, and what others still need.
+
+    Another state directory's networks are in the same firewall table and need the same forwarding.
+    """
     wanted = {item.key for item in desired}
-    warnings = tuple(
+    found = {item.key: item for item in observed if isinstance(item, Link) or getattr(item, "foreign", False)}
+    if any(isinstance(item, Ruleset) and item.shared and item.key not in wanted for item in observed):
+        shared = (item for item in observed if isinstance(item, Ruleset) or _is_of_host(item))
+        found.update((item.key, item) for item in shared if item.key not in wanted)
+    return found
+
+
+def _is_of_host(item: Resource) -> bool:
+    return isinstance(item, Sysctl) and item.place == HOST and not item.ifname
+
+
+def _warnings(desired: Iterable[Resource], left_alone: dict[Key, Resource]) -> tuple[str, ...]:
+    """Say where a route that is not ours keeps us from making one."""
+    found = (left_alone.get(item.key) for item in desired)
+    return tuple(
         f"{item.title}: there is one already that is not ours, through {item.gateway or item.ifname}; it is kept"
-        for key, item in foreign.items()
-        if isinstance(item, Route) and key in wanted
-    )
-    return (
-        tuple(item for item in desired if item.key not in foreign),
-        tuple(item for item in observed if item.key not in foreign),
-        warnings,
+        for item in found
+        if isinstance(item, Route)
     )

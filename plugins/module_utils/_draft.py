@@ -10,6 +10,7 @@ Collection-private. Floor 3.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from ._apply import Goal
@@ -18,6 +19,7 @@ from ._endpoints import default_routes
 from ._model import (
     HOST,
     Address,
+    Bridge,
     Endpoint,
     EndpointRecord,
     Key,
@@ -93,10 +95,10 @@ class Draft:
         for name, wanted in self.networks.items():
             entry = self.network_entry(name)
             if wanted is not None:
-                desired += [NetworkRecord(wanted), *_of_network(wanted)]
+                desired += [NetworkRecord(wanted), *_of_network(wanted, recorded=bool(entry))]
             if entry:
                 recorded.append(NetworkRecord(entry.value))
-                obsolete += [item for version in entry.all for item in _of_network(version)]
+                obsolete += [item for version in entry.all for item in _of_network(version, recorded=True)]
                 unfinished += [("network", name)] if entry.state != PRESENT and wanted else []
         for slot, plug in self.endpoints.items():
             entry = self.member_entries(slot[0]).get(slot[1])
@@ -165,8 +167,9 @@ class Draft:
         return (entry.value for entry in self._records.networks() if entry.value.name not in self.networks)
 
 
-def _of_network(network: Network) -> Iterator[Resource]:
-    return driver(network.driver).network_resources(network)
+def _of_network(network: Network, *, recorded: bool = False) -> Iterator[Resource]:
+    for item in driver(network.driver).network_resources(network):
+        yield replace(item, recorded=True) if recorded and isinstance(item, Bridge) else item
 
 
 def _is_shared(item: Resource) -> bool:

@@ -45,19 +45,23 @@ def network(
         "ConfigFrom": {"Network": ""},
         "ConfigOnly": False,
         "Containers": {
-            (member.sandbox.container_id if member.sandbox else "") or f"ep-{member.id}": {
-                "Name": member.container,
-                "EndpointID": member.id,
-                "MacAddress": member.mac,
-                "IPv4Address": str(member.ipv4 or ""),
-                "IPv6Address": str(member.ipv6 or ""),
-            }
+            (member.sandbox.container_id if member.sandbox else "") or f"ep-{member.id}": _member(member)
             for member in sorted(members, key=lambda item: item.place)
             if member.place in live
         },
         "Options": dict(labels),
         "Labels": dict(value.labels),
         "Status": {"IPAM": {"Subnets": {str(pool.subnet): counters(pool, used) for pool in value.pools}}},
+    }
+
+
+def _member(value: Endpoint) -> dict[str, str]:
+    return {
+        "Name": value.container,
+        "EndpointID": value.id,
+        "MacAddress": value.mac,
+        "IPv4Address": str(value.ipv4 or ""),
+        "IPv6Address": str(value.ipv6 or ""),
     }
 
 

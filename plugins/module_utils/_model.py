@@ -214,9 +214,13 @@ class Resource:
 
 @dataclass(frozen=True)
 class Ruleset(Resource):
-    """Our nft table: chains, rules and empty sets. `digest` says which version of them."""
+    """Our nft table: chains, rules and empty sets. `digest` says which version of them.
+
+    `shared` is observed: its sets hold more than what was asked about.
+    """
 
     digest: str
+    shared: bool = field(default=False, compare=False)
     rank = 10
     handler = "firewall"
 
@@ -327,12 +331,16 @@ class Link(Resource):
 
 @dataclass(frozen=True)
 class Bridge(Resource):
-    """A Linux bridge of ours. `tag` is the ownership mark, kept in the link's alias."""
+    """A Linux bridge of ours. `tag` is the ownership mark, kept in the link's alias.
+
+    `recorded` says that it should be there already: missing, it is looked for under other names.
+    """
 
     name: str
     mac: str
     mtu: int
     tag: str
+    recorded: bool = field(default=False, compare=False)
     rank = 40
     handler = "links"
 

@@ -190,8 +190,9 @@ def nearest(word: str, words: Iterable[str]) -> str:
     """Return " (did you mean X?)" for the word that is nearest to `word`, or nothing."""
     import difflib  # only a message needs it
 
-    found = difflib.get_close_matches(word, list(words), 1)
-    return f" (did you mean {found[0]}?)" if found else ""
+    spelt = {each.lower(): each for each in words}
+    found = difflib.get_close_matches(word.lower(), list(spelt), 1)
+    return f" (did you mean {spelt[found[0]]}?)" if found else ""
 
 
 # --- names that we make: the same inputs give the same name, so that a run finds its own leftovers ----

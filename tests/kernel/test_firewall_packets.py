@@ -9,6 +9,7 @@ Every "does not arrive" stands beside an "arrives" that differs in one element o
 from __future__ import annotations
 
 import contextlib
+import functools
 import socket
 from pathlib import Path
 from types import SimpleNamespace
@@ -62,7 +63,7 @@ def treat(network: int, **options: Any) -> None:
     """Have the firewall treat a network like this, whatever it did before; one transaction."""
     ifname = f"br{network}"
     before = [item for item in firewall.table() if ifname in getattr(item, "value", ())]
-    after = list(elements(ifname, **options))
+    after = list(functools.partial(elements, ifname)(**options))
     removed = [Change(item, None) for item in before if item not in after]
     changes = removed + [Change(None, item) for item in after if item not in before]
     if changes:
@@ -278,7 +279,12 @@ def test_a_member_without_an_address_reaches_a_dhcp_server_on_the_bridge(wire):
 
 def test_members_reach_the_link_local_address_of_the_gateway(wire):
     bridge(1, **INTERNAL)
-    words = run("ip", "-6", "-o", "address", "show", "dev", "br1", "scope", "link").stdout.split()
+    words: list = []
+    for _attempt in range(50):  # the bridge gets it some time after it came up
+        words = run("ip", "-6", "-o", "address", "show", "dev", "br1", "scope", "link", "-tentative").stdout.split()
+        if words:
+            break
+        run("sleep", "0.1")
     pings("c11", words[words.index("inet6") + 1].split("/")[0] + "%eth0")
 
 

@@ -212,7 +212,7 @@ def test_a_kernel_that_lacks_something_is_told_by_what_it_lacks(fake_nft, word, 
 
 @pytest.mark.parametrize("reason", ["Device or resource busy", "Interrupted system call"])
 def test_a_moment_of_contention_is_waited_out(fake_nft, tmp_path, reason):
-    fake_nft(f"[ -e {tmp_path}/tried ] && exec $NFT \"$@\"; : >{tmp_path}/tried; {FAILS.format(reason)}")
+    fake_nft(f'[ -e {tmp_path}/tried ] && exec $NFT "$@"; : >{tmp_path}/tried; {FAILS.format(reason)}')
     make(*OURS)
     assert firewall.table() == OURS
 

@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from .._changes import Change
@@ -45,7 +46,11 @@ def table() -> tuple[Resource, ...]:
 def observe(host: Any, wanted: Sequence[Resource]) -> Iterator[Resource]:
     """Yield the state of those of `wanted` that are there."""
     keys = {resource.key for resource in wanted}
-    yield from (resource for resource in table() if resource.key in keys)
+    found = table()
+    shared = any(resource.key not in keys for resource in found)
+    for resource in found:
+        if resource.key in keys:
+            yield replace(resource, shared=shared) if isinstance(resource, Ruleset) else resource
 
 
 def apply(host: Any, changes: Sequence[Change]) -> None:

@@ -23,7 +23,7 @@ from .._model import HOST, HostFacts, Resource, Sandbox
 from .._sandboxes import registry
 from .._sandboxes.registry import Found, OpenSandbox
 from . import netlink, netns
-from .records import Records
+from .records import Records, check_private
 
 _BUSY_TRIES = 5
 _BUSY_STEP_SECONDS = 0.01
@@ -57,6 +57,7 @@ class Host:
         self._indexes: dict[tuple[str, str], int] = {}
 
     def __enter__(self) -> Host:
+        check_private(self.state_dir, directory=True)
         if self.lock_timeout_seconds is not None:
             from . import lock
 

@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from .._changes import Change
+from .._errors import NetloomError
 from .._model import HOST, Bridge, Link, Resource, Up, Veth
 from .._names import local_mac
 from . import netlink
@@ -38,6 +40,7 @@ def observe(host: Any, wanted: Sequence[Resource]) -> Iterator[Resource]:
 def _bridge(host: Any, wanted: Bridge) -> Iterator[Resource]:
     found = host.link(HOST, wanted.name)
     if found is None:
+        yield from _renamed_bridges(host, wanted)
         return
     tag = found.get_attr("IFLA_IFALIAS") or ""
     mac = found.get_attr("IFLA_ADDRESS")
@@ -47,12 +50,29 @@ def _bridge(host: Any, wanted: Bridge) -> Iterator[Resource]:
         yield Bridge(wanted.name, mac, found.get_attr("IFLA_MTU"), tag)
 
 
+def _renamed_bridges(host: Any, wanted: Bridge) -> Iterator[Resource]:
+    """Yield a recorded bridge under the name that somebody else has given it, so that it is not left behind.
+
+    Only a list of all links can tell; it is asked for only when a bridge that should be there is not.
+    """
+    for message in netlink.links(host.netlink(HOST)) if wanted.recorded else ():
+        if message.get_attr("IFLA_IFALIAS") == wanted.tag and kind(message) == "bridge":
+            mac, mtu = message.get_attr("IFLA_ADDRESS"), message.get_attr("IFLA_MTU")
+            yield Bridge(message.get_attr("IFLA_IFNAME"), mac, mtu, wanted.tag)
+
+
 def _veth(host: Any, wanted: Veth) -> Iterator[Resource]:
     outer = host.link(HOST, wanted.name)
     inner = host.link(wanted.place, wanted.ifname)
     if outer is not None and not _is_peer(inner, outer) and host.is_open(wanted.place):
         renamed = host.link(wanted.place, host.ifname(outer.get_attr("IFLA_LINK"), wanted.place))
         inner = renamed if inner is None and _is_peer(renamed, outer) else inner
+    if outer is None and inner is not None and kind(inner) == "veth":
+        renamed = host.ifname(inner.get_attr("IFLA_LINK"))
+        found = host.link(HOST, renamed)
+        if found is not None and found.get_attr("IFLA_IFALIAS") == wanted.tag:
+            yield replace(wanted, name=renamed)  # under another name it is one too many
+            return
     if outer is None:
         if inner is not None:
             yield Link(wanted.place, wanted.ifname, kind(inner))
@@ -179,12 +199,15 @@ def _remove_together(host: Any, veths: Sequence[Any]) -> None:
             found = netlink.link(nl, veth.name)
             host.forget(veth)
             if found is not None:
-                host.execute(f"mark interface {veth.name}", nl.link, "set", index=found["index"], group=group)
                 indexes.append(found["index"])
+                host.execute(f"mark interface {veth.name}", nl.link, "set", index=found["index"], group=group)
         host.execute(f"remove {len(indexes)} interfaces", host.gone, nl.link, "del", group=group)
-    except BaseException:
-        for index in indexes:
-            host.execute("unmark an interface", host.gone, nl.link, "set", index=index, group=0)
+    except BaseException as exc:
+        try:
+            for index in indexes:
+                host.execute("unmark an interface", host.gone, nl.link, "set", index=index, group=0)
+        except NetloomError as error:
+            raise NetloomError("apply_failed", f"{exc}; undoing it failed too: {error}") from exc
         raise
 
 

@@ -16,8 +16,8 @@ from ansible_collections.netloom.containers.plugins.module_utils._model import (
     Address,
     Bridge,
     Element,
-    EndpointRecord,
     Endpoint,
+    EndpointRecord,
     Namespace,
     Network,
     NetworkRecord,
@@ -143,8 +143,10 @@ def applied(found, observed):
 
 
 def known(parent, there):
-    return any(parent in item.provides for item in there.values()) or parent[0] not in ("link", "ruleset") or (
-        parent[0] == "link" and parent[2] == "foreign0"
+    return (
+        any(parent in item.provides for item in there.values())
+        or parent[0] not in ("link", "ruleset")
+        or (parent[0] == "link" and parent[2] == "foreign0")
     )
 
 
@@ -239,17 +241,33 @@ def test_neighbours_of_one_handler_are_one_batch():
     [
         (Change(None, BRIDGE), "create bridge br0", "bridge br0 is missing"),
         (Change(BRIDGE, None), "remove bridge br0", "bridge br0 should not be there"),
-        (Change(BRIDGE, replace(BRIDGE, mtu=1400)), "change bridge br0: mtu 1500 -> 1400", "bridge br0: mtu is 1500, not 1400"),
+        (
+            Change(BRIDGE, replace(BRIDGE, mtu=1400)),
+            "change bridge br0: mtu 1500 -> 1400",
+            "bridge br0: mtu is 1500, not 1400",
+        ),
         (Change(None, GATEWAY), "add address 10.50.0.1/24 on br0", "address 10.50.0.1/24 on br0 is missing"),
-        (Change(None, INSIDE), "add address 10.50.0.2/24 on eth0 in c1", "address 10.50.0.2/24 on eth0 in c1 is missing"),
+        (
+            Change(None, INSIDE),
+            "add address 10.50.0.2/24 on eth0 in c1",
+            "address 10.50.0.2/24 on eth0 in c1 is missing",
+        ),
         (Change(None, BRIDGE_UP), "bring up br0", "br0 is down"),
-        (Change(None, VETH), "create interface eth0 in c1 (veth1 on the host)", "interface eth0 in c1 (veth1 on the host) is missing"),
+        (
+            Change(None, VETH),
+            "create interface eth0 in c1 (veth1 on the host)",
+            "interface eth0 in c1 (veth1 on the host) is missing",
+        ),
         (
             Change(replace(FORWARDING, value="0"), FORWARDING),
             "set sysctl net.ipv4.ip_forward: value 0 -> 1",
             "sysctl net.ipv4.ip_forward: value is 0, not 1",
         ),
-        (Change(FORWARDING, None), "restore sysctl net.ipv4.ip_forward", "sysctl net.ipv4.ip_forward should not be there"),
+        (
+            Change(FORWARDING, None),
+            "restore sysctl net.ipv4.ip_forward",
+            "sysctl net.ipv4.ip_forward should not be there",
+        ),
         (Change(None, NETWORK), "create network net", "network net is missing"),
         (Change(None, ENDPOINT), "create endpoint of c1 on network net", "endpoint of c1 on network net is missing"),
     ],

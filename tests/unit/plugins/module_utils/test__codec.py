@@ -63,7 +63,8 @@ ENDPOINTS = st.builds(
     gw_priority=st.integers(),
     driver_opts=PAIRS,
     static=st.lists(TEXT, max_size=3).map(tuple),
-    sandbox=st.none() | st.builds(Sandbox, key=TEXT, boot_id=TEXT, cookie=st.integers(0), inode=st.integers(0), container_id=TEXT),
+    sandbox=st.none()
+    | st.builds(Sandbox, key=TEXT, boot_id=TEXT, cookie=st.integers(0), inode=st.integers(0), container_id=TEXT),
 )
 
 

@@ -27,7 +27,13 @@ def pool(subnet, gateway, ip_range=None):
 
 def net(name="net", *pools, **given):
     return Network(
-        name, "f" * 64, "bridge", pools or (pool("10.50.0.0/24", "10.50.0.1"),), ifname="br0", mac="02:11:22:33:44:55", **given
+        name,
+        "f" * 64,
+        "bridge",
+        pools or (pool("10.50.0.0/24", "10.50.0.1"),),
+        ifname="br0",
+        mac="02:11:22:33:44:55",
+        **given,
     )
 
 
@@ -99,7 +105,12 @@ def test_the_interface_prefix_of_the_network_is_used():
 
 def test_what_is_given_is_taken_and_remembered_as_given():
     found = attached(ipv4="10.50.0.9", mac="02:00:00:00:00:09", ifname="web0", gw_priority=3)
-    assert (str(found.ipv4), found.mac, found.ifname, found.gw_priority) == ("10.50.0.9/24", "02:00:00:00:00:09", "web0", 3)
+    assert (str(found.ipv4), found.mac, found.ifname, found.gw_priority) == (
+        "10.50.0.9/24",
+        "02:00:00:00:00:09",
+        "web0",
+        3,
+    )
     assert found.static == ("ifname", "ipv4", "mac")
 
 
@@ -116,10 +127,22 @@ def test_an_interface_name_can_be_a_driver_option(name):
         ({"ipv4": "10.50.0.1"}, "address_reserved", "ipv4_address: 10.50.0.1 is the gateway of 10.50.0.0/24"),
         ({"ipv4": "10.51.0.1"}, "invalid_address", "ipv4_address: 10.51.0.1 is not in 10.50.0.0/24 of network net"),
         ({"ipv6": "fd00::9"}, "invalid_address", "ipv6_address: network net has no IPv6 subnet"),
-        ({"mac": "02:42:0a:32:00:02"}, "address_in_use", "mac_address: 02:42:0a:32:00:02 on network net is held by web"),
-        ({"mac": "02:11:22:33:44:55"}, "address_in_use", "mac_address: 02:11:22:33:44:55 on network net is held by the bridge"),
+        (
+            {"mac": "02:42:0a:32:00:02"},
+            "address_in_use",
+            "mac_address: 02:42:0a:32:00:02 on network net is held by web",
+        ),
+        (
+            {"mac": "02:11:22:33:44:55"},
+            "address_in_use",
+            "mac_address: 02:11:22:33:44:55 on network net is held by the bridge",
+        ),
         ({"ifname": "eth0"}, "endpoint_exists", "interface_name: eth0 exists in c1 already"),
-        ({"driver_opts": (("mtu", "1400"),)}, "option_unknown", "driver_opts: 'mtu' is not an option of driver bridge; it knows ifname"),
+        (
+            {"driver_opts": (("mtu", "1400"),)},
+            "option_unknown",
+            "driver_opts: 'mtu' is not an option of driver bridge; it knows ifname",
+        ),
     ],
 )
 def test_what_somebody_else_has_is_refused_with_who_has_it(asked, code, message, refused):

@@ -18,7 +18,12 @@ NET = Network(
     id="a" * 64,
     driver="bridge",
     pools=(
-        Pool(ip_network("10.50.0.0/24"), ip_address("10.50.0.1"), ip_network("10.50.0.128/25"), (("p", ip_address("10.50.0.5")),)),
+        Pool(
+            ip_network("10.50.0.0/24"),
+            ip_address("10.50.0.1"),
+            ip_network("10.50.0.128/25"),
+            (("p", ip_address("10.50.0.5")),),
+        ),
         Pool(ip_network("fd00::/64"), ip_address("fd00::1")),
     ),
     enable_ipv6=True,

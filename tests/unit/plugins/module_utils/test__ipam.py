@@ -230,7 +230,7 @@ class Model:
 
     def __init__(self, of):
         self.of = of
-        self.holders = {address: None for address in of.subnet}
+        self.holders = dict.fromkeys(of.subnet)
         if of.subnet.num_addresses > 2:
             self.holders[of.subnet.network_address] = "reserved"
             self.holders[of.subnet.broadcast_address] = "reserved"
@@ -312,9 +312,18 @@ def test_any_pool_agrees_with_the_model(of, operations):
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.lists(st.tuples(st.sampled_from(["172.16.0.0", "192.168.0.0", "10.0.0.0"]), st.integers(0, 1 << 20), st.integers(13, 32)), max_size=30))
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["172.16.0.0", "192.168.0.0", "10.0.0.0"]), st.integers(0, 1 << 20), st.integers(13, 32)
+        ),
+        max_size=30,
+    )
+)
 def test_a_chosen_subnet_never_overlaps_and_never_skips_a_free_one(taken):
-    used = [ipaddress.ip_network((int(ip_address(base)) + offset, length), strict=False) for base, offset, length in taken]
+    used = [
+        ipaddress.ip_network((int(ip_address(base)) + offset, length), strict=False) for base, offset, length in taken
+    ]
     candidates = [sub for base, length in ipam.DEFAULT_POOLS for sub in ip_network(base).subnets(new_prefix=length)]
     free = [candidate for candidate in candidates if not any(candidate.overlaps(other) for other in used)]
     try:

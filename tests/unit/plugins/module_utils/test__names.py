@@ -34,7 +34,7 @@ def test_a_name_of_letters_digits_dots_dashes_and_underscores_is_a_name(name):
         ("$(id)", "name: '$(id)' contains '$' at 1; "),
         ("`id`", "name: '`id`' contains '`' at 1; "),
         ("a;b", "name: 'a;b' contains ';' at 2; "),
-        ("'\"", "contains \"'\" at 1; "),
+        ("'\"", 'contains "\'" at 1; '),
         ("-rl", "name: '-rl' contains '-' at 1; "),
         ("--help", "name: '--help' contains '-' at 1; "),
         (".hidden", "name: '.hidden' contains '.' at 1; "),
@@ -86,7 +86,7 @@ def test_up_to_15_plain_bytes_are_an_interface_name(name):
         ("br*", "contains '*' at 3"),
         ("br+", "contains '+' at 3"),
         ('br"', "contains '\"' at 3"),
-        ("br'", "contains \"'\" at 3"),
+        ("br'", 'contains "\'" at 3'),
         ("br\\", "contains '\\\\' at 3"),
         ("a/b", "contains '/' at 2"),
         ("a:b", "contains ':' at 2"),
@@ -224,7 +224,18 @@ def test_a_range_inside_its_subnet_is_a_range():
 
 
 @pytest.mark.parametrize(
-    "text", ["10.51.0.0/25", "10.50.0.0/23", "10.50.0.1/25", "fd00::/64", "10.50.0.0-10.50.0.9", "", "x", "10.50.0.64", "10.50.0.0/255.255.255.128"]
+    "text",
+    [
+        "10.51.0.0/25",
+        "10.50.0.0/23",
+        "10.50.0.1/25",
+        "fd00::/64",
+        "10.50.0.0-10.50.0.9",
+        "",
+        "x",
+        "10.50.0.64",
+        "10.50.0.0/255.255.255.128",
+    ],
 )
 def test_a_range_outside_bigger_unaligned_or_of_another_family_is_refused(text, refused):
     code, message = refused(names.ip_range, text, WITHIN, "ipam_config[0].iprange")
@@ -294,7 +305,9 @@ def test_labels_are_kept_verbatim(value):
     assert names.pairs({"k": value}, "labels") == (("k", value),)
 
 
-@pytest.mark.parametrize("values", [{"k": "x" * ((1 << 20) + 1)}, {"k" * ((1 << 20) + 1): ""}, {"k": "é" * (1 << 19) + "x"}])
+@pytest.mark.parametrize(
+    "values", [{"k": "x" * ((1 << 20) + 1)}, {"k" * ((1 << 20) + 1): ""}, {"k": "é" * (1 << 19) + "x"}]
+)
 def test_labels_longer_than_a_mebibyte_are_refused(values, refused):
     code, message = refused(names.pairs, values, "labels")
     assert code == "option_invalid"
@@ -330,4 +343,5 @@ def test_mac_addresses_that_we_make_are_local_and_unicast():
 
 def test_the_nearest_word_is_suggested_where_there_is_one():
     assert names.nearest("brigde", ["bridge", "host"]) == " (did you mean bridge?)"
+    assert names.nearest("net-A", ["net-b", "net-a"]) == " (did you mean net-a?)"
     assert names.nearest("xyz", ["bridge", "host"]) == ""

@@ -15,9 +15,7 @@ from ansible_collections.netloom.containers.plugins.module_utils._model import P
 
 def params(module, **given):
     """Return the parameters as AnsibleModule would pass them."""
-    validator = ArgumentSpecValidator(
-        module["argument_spec"], mutually_exclusive=module.get("mutually_exclusive")
-    )
+    validator = ArgumentSpecValidator(module["argument_spec"], mutually_exclusive=module.get("mutually_exclusive"))
     result = validator.validate(given)
     assert result.error_messages == []
     return result.validated_parameters
@@ -68,7 +66,9 @@ def test_a_gateway_without_a_subnet_is_about_the_only_subnet():
 
 
 def test_auxiliary_addresses_are_sorted_by_name():
-    pools = network(ipam_config=[{"subnet": "10.50.0.0/24", "aux_addresses": {"b": "10.50.0.3", "a": "10.50.0.4"}}]).pools
+    pools = network(
+        ipam_config=[{"subnet": "10.50.0.0/24", "aux_addresses": {"b": "10.50.0.3", "a": "10.50.0.4"}}]
+    ).pools
     assert pools[0].aux == (("a", ip_address("10.50.0.4")), ("b", ip_address("10.50.0.3")))
 
 
@@ -81,10 +81,22 @@ def test_auxiliary_addresses_are_sorted_by_name():
         ({"ipam_driver": "dhcp"}, "driver_not_found", "ipam_driver: 'dhcp' is not an IPAM driver; available: default"),
         ({"subnet": "10.0.0.1/8"}, "noncanonical_subnet", "subnet: '10.0.0.1/8'"),
         ({"ipam_config": [{}]}, "invalid_subnet", "ipam_config[0].subnet: is required"),
-        ({"ipam_config": [{"subnet": "10.50.0.0/24"}, {"subnet": "x"}]}, "invalid_subnet", "ipam_config[1].subnet: 'x'"),
-        ({"subnet": "10.50.0.0/24", "gateway": "10.99.0.1"}, "invalid_gateway", "gateway: 10.99.0.1 is not in 10.50.0.0/24"),
+        (
+            {"ipam_config": [{"subnet": "10.50.0.0/24"}, {"subnet": "x"}]},
+            "invalid_subnet",
+            "ipam_config[1].subnet: 'x'",
+        ),
+        (
+            {"subnet": "10.50.0.0/24", "gateway": "10.99.0.1"},
+            "invalid_gateway",
+            "gateway: 10.99.0.1 is not in 10.50.0.0/24",
+        ),
         ({"gateway": "x"}, "invalid_gateway", "gateway: 'x'"),
-        ({"subnet": "10.50.0.0/24", "ip_range": "10.51.0.0/24"}, "invalid_ip_range", "ip_range: 10.51.0.0/24 is not in 10.50.0.0/24"),
+        (
+            {"subnet": "10.50.0.0/24", "ip_range": "10.51.0.0/24"},
+            "invalid_ip_range",
+            "ip_range: 10.51.0.0/24 is not in 10.50.0.0/24",
+        ),
         (
             {"ipam_config": [{"subnet": "10.50.0.0/24", "ip_range": "10.51.0.0/24"}]},
             "invalid_ip_range",
@@ -123,7 +135,11 @@ def test_members_are_names_or_options_of_an_attachment():
 @pytest.mark.parametrize(
     ("items", "code", "message"),
     [
-        ([{"container": "c1", "ipv4_adress": "x"}], "option_unknown", "connected[0]: 'ipv4_adress' is not an option of an attachment (did you mean ipv4_address?)"),
+        (
+            [{"container": "c1", "ipv4_adress": "x"}],
+            "option_unknown",
+            "connected[0]: 'ipv4_adress' is not an option of an attachment (did you mean ipv4_address?)",
+        ),
         (["c1", {}], "option_invalid", "connected[1]: missing required arguments: container"),
         (["c1", "c1"], "option_invalid", "connected[1]: container c1 is listed twice"),
         ([{"container": "c1", "ipv4_address": "x"}], "invalid_address", "connected[0].ipv4_address: 'x'"),
@@ -193,7 +209,11 @@ def test_filters_are_lists_of_text():
 @pytest.mark.parametrize(
     ("given", "code", "message"),
     [
-        ({"drivers": "x"}, "option_unknown", "filters: 'drivers' is not a filter (did you mean driver?); there are driver, id, "),
+        (
+            {"drivers": "x"},
+            "option_unknown",
+            "filters: 'drivers' is not a filter (did you mean driver?); there are driver, id, ",
+        ),
         ({"type": "own"}, "option_invalid", "filters.type: 'own' is neither builtin nor custom"),
         ({"dangling": "maybe"}, "option_invalid", "filters.dangling: 'maybe' is neither true nor false"),
     ],

@@ -75,7 +75,9 @@ def test_the_predefined_bridge_is_netloom0():
 
 def test_a_chosen_subnet_overlaps_no_network_no_route_and_no_nameserver():
     other = resolved(spec("other", "172.17.0.0/16"))
-    facts = HostFacts(subnets=((ip_network("172.18.9.0/24"), "route 172.18.9.0/24"),), nameservers=(ip_address("172.19.0.2"),))
+    facts = HostFacts(
+        subnets=((ip_network("172.18.9.0/24"), "route 172.18.9.0/24"),), nameservers=(ip_address("172.19.0.2"),)
+    )
     assert subnets(resolved(spec(), None, [other], facts)) == ["172.20.0.0/16"]
 
 
@@ -113,26 +115,82 @@ def test_an_option_is_the_same_by_short_name_and_by_label(name):
 @pytest.mark.parametrize(
     ("asked", "code", "message"),
     [
-        (spec(driver="Bridge"), "driver_not_found", "driver: 'Bridge' is not a driver (did you mean bridge?); available: bridge, host, null"),
-        (spec(driver="../../tmp/x"), "driver_not_found", "driver: '../../tmp/x' is not a driver; available: bridge, host, null"),
+        (
+            spec(driver="Bridge"),
+            "driver_not_found",
+            "driver: 'Bridge' is not a driver (did you mean bridge?); available: bridge, host, null",
+        ),
+        (
+            spec(driver="../../tmp/x"),
+            "driver_not_found",
+            "driver: '../../tmp/x' is not a driver; available: bridge, host, null",
+        ),
         (spec(driver="host"), "option_invalid", "driver: host has one network, which is predefined"),
         (spec(driver="null"), "option_invalid", "driver: null has one network, which is predefined"),
-        (spec(options=(("mtuu", "1400"),)), "option_unknown", "driver_options: 'mtuu' is not an option of driver bridge (did you mean mtu?); it knows bridge_name, icc, "),
-        (spec(options=(("mtu", "1400"), ("com.docker.network.driver.mtu", "1300"))), "option_invalid", "contradict each other"),
+        (
+            spec(options=(("mtuu", "1400"),)),
+            "option_unknown",
+            "driver_options: 'mtuu' is not an option of driver bridge (did you mean mtu?); it knows bridge_name, icc, ",
+        ),
+        (
+            spec(options=(("mtu", "1400"), ("com.docker.network.driver.mtu", "1300"))),
+            "option_invalid",
+            "contradict each other",
+        ),
         (spec(options=(("icc", "maybe"),)), "option_invalid", "driver_options.icc: 'maybe' is not true or false"),
-        (spec(options=(("bridge_name", "br%d"),)), "invalid_ifname", "driver_options.bridge_name: 'br%d' contains '%' at 3"),
+        (
+            spec(options=(("bridge_name", "br%d"),)),
+            "invalid_ifname",
+            "driver_options.bridge_name: 'br%d' contains '%' at 3",
+        ),
         (spec(options=(("interface_prefix", "x" * 13),)), "invalid_ifname", "driver_options.interface_prefix"),
-        (spec(ipam_options=(("x", "y"),)), "option_unknown", "ipam_driver_options: 'x' is not an option of driver default; it knows none"),
-        (spec("net", "10.50.0.0/24", "10.50.0.128/25"), "subnet_overlap", "ipam_config[1].subnet: 10.50.0.128/25 overlaps 10.50.0.0/24 of ipam_config[0]"),
-        (spec("net", "10.50.0.0/24", "10.50.0.0/24"), "subnet_overlap", "ipam_config[1].subnet: 10.50.0.0/24 overlaps 10.50.0.0/24 of ipam_config[0]"),
-        (spec("net", entry("10.50.0.0/24", "10.50.0.0")), "address_reserved", "ipam_config[0].gateway: 10.50.0.0 is the network address of 10.50.0.0/24"),
-        (spec("net", entry("10.50.0.0/24", "10.50.0.255")), "address_reserved", "ipam_config[0].gateway: 10.50.0.255 is the broadcast address"),
-        (spec("net", entry("10.50.0.0/24", "10.50.0.9", aux={"a": "10.50.0.9"})), "address_reserved", "is the auxiliary address a of"),
+        (
+            spec(ipam_options=(("x", "y"),)),
+            "option_unknown",
+            "ipam_driver_options: 'x' is not an option of driver default; it knows none",
+        ),
+        (
+            spec("net", "10.50.0.0/24", "10.50.0.128/25"),
+            "subnet_overlap",
+            "ipam_config[1].subnet: 10.50.0.128/25 overlaps 10.50.0.0/24 of ipam_config[0]",
+        ),
+        (
+            spec("net", "10.50.0.0/24", "10.50.0.0/24"),
+            "subnet_overlap",
+            "ipam_config[1].subnet: 10.50.0.0/24 overlaps 10.50.0.0/24 of ipam_config[0]",
+        ),
+        (
+            spec("net", entry("10.50.0.0/24", "10.50.0.0")),
+            "address_reserved",
+            "ipam_config[0].gateway: 10.50.0.0 is the network address of 10.50.0.0/24",
+        ),
+        (
+            spec("net", entry("10.50.0.0/24", "10.50.0.255")),
+            "address_reserved",
+            "ipam_config[0].gateway: 10.50.0.255 is the broadcast address",
+        ),
+        (
+            spec("net", entry("10.50.0.0/24", "10.50.0.9", aux={"a": "10.50.0.9"})),
+            "address_reserved",
+            "is the auxiliary address a of",
+        ),
         (spec(enable_ipv4=False), "option_invalid", "enable_ipv4: false leaves the network without any subnet"),
-        (spec("net", "10.50.0.0/24", enable_ipv4=False), "option_invalid", "ipam_config[0].subnet: 10.50.0.0/24 contradicts enable_ipv4: false"),
-        (spec("net", "fd00::/64", enable_ipv6=False), "option_invalid", "ipam_config[0].subnet: fd00::/64 contradicts enable_ipv6: false"),
+        (
+            spec("net", "10.50.0.0/24", enable_ipv4=False),
+            "option_invalid",
+            "ipam_config[0].subnet: 10.50.0.0/24 contradicts enable_ipv4: false",
+        ),
+        (
+            spec("net", "fd00::/64", enable_ipv6=False),
+            "option_invalid",
+            "ipam_config[0].subnet: fd00::/64 contradicts enable_ipv6: false",
+        ),
         (spec(enable_ipv6=True), "option_invalid", "enable_ipv6: true needs an IPv6 subnet in ipam_config"),
-        (spec("net", "fd00::/64", options=(("mtu", "1279"),)), "option_invalid", "driver_options.mtu: 1279 is less than the 1280 that IPv6 needs"),
+        (
+            spec("net", "fd00::/64", options=(("mtu", "1279"),)),
+            "option_invalid",
+            "driver_options.mtu: 1279 is less than the 1280 that IPv6 needs",
+        ),
         (spec("net", PoolSpec(None, ip_address("10.50.0.1"))), "option_invalid", "gateway and ip_range need a subnet"),
     ],
 )

@@ -37,7 +37,19 @@ FLOORS = {
     "_sandboxes": 4,
     "_runner": 5,
 }
-IMPURE = {"pyroute2", "socket", "subprocess", "os", "fcntl", "sqlite3", "time", "random", "secrets", "shutil", "pathlib"}
+IMPURE = {
+    "pyroute2",
+    "socket",
+    "subprocess",
+    "os",
+    "fcntl",
+    "sqlite3",
+    "time",
+    "random",
+    "secrets",
+    "shutil",
+    "pathlib",
+}
 FILES = sorted(UTILS.rglob("*.py"))
 PURE = [path for path in FILES if FLOORS.get(path.relative_to(UTILS).parts[0].replace(".py", ""), 0) < 4]
 ENTRIES = sorted((PLUGINS / "modules").glob("*.py"))

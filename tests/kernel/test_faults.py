@@ -1,0 +1,231 @@
+# Copyright (c) 2026, the netloom.containers authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every verb, with each of its side effects failing, and with the process killed before and after each.
+
+How many side effects there are is read from a recording run. Killing before effect k + 1 is killing after effect k.
+"""
+
+from __future__ import annotations
+
+import errno
+import itertools
+from dataclasses import dataclass
+
+import engine
+import pytest
+import rig
+from ansible_collections.netloom.containers.plugins.module_utils._errors import NetloomError
+from engine import absent, attach, detach, do, namespace, no_namespace, pool, present
+
+CONTAINERS = ("c1", "c2", "c3")
+NETWORKS = ("net", "other")
+CODES = {
+    errno.EPERM: "permission_denied",
+    errno.EBUSY: "apply_failed",
+    errno.ENOBUFS: "apply_failed",
+    errno.ENOSPC: "apply_failed",
+}
+NET = present("net", "10.1.0.0/24")
+OTHER = present("other", "10.2.0.0/24")
+RANGE = pool("10.1.0.0/24", ip_range="10.1.0.0/25")
+
+
+@dataclass(frozen=True)
+class Case:
+    """A verb, what is there before it, and damage that is done to that."""
+
+    verb: engine.Verb
+    before: tuple[engine.Verb, ...] = ()
+    damage: tuple[str, ...] = ()
+
+    def prepare(self) -> None:
+        do(*self.before)
+        for command in self.damage:
+            rig.run(*command.format(bridge=engine.bridge("net")).split())
+
+
+MEMBERS = (NET, attach("net", "c1"), attach("net", "c2"))
+ROUTED = (*MEMBERS, OTHER, attach("other", "c1", gw_priority=1))
+CASES = {
+    "create": Case(present("net", "10.1.0.0/24", "fd00:1::/64", labels={"a": "b"})),
+    "create internal": Case(present("net", internal=True), before=(OTHER,)),
+    "create with members": Case(present("net", "10.1.0.0/24", connected=["c1", "c2"])),
+    "change labels": Case(present("net", labels={"a": "b"}), before=MEMBERS),
+    "change mtu": Case(present("net", options={"mtu": "1400"}), before=MEMBERS),
+    "change icc": Case(present("net", options={"icc": "false"}), before=MEMBERS),
+    "change masquerade": Case(present("net", options={"ip_masquerade": "false"}), before=MEMBERS),
+    "change internal": Case(present("net", internal=True), before=MEMBERS),
+    "change range": Case(present("net", RANGE), before=MEMBERS),
+    "change gateway": Case(present("net", pool("10.1.0.0/24", gateway="10.1.0.254")), before=MEMBERS),
+    "add subnet": Case(present("net", "10.1.0.0/24", "fd00:1::/64"), before=MEMBERS),
+    "list of members": Case(present("net", connected=["c2", "c3"]), before=MEMBERS),
+    "rebuild elsewhere": Case(present("net", "10.9.0.0/24", force=True), before=MEMBERS),
+    "rebuild under another name": Case(present("net", options={"bridge_name": "br9"}, force=True), before=MEMBERS),
+    "remove": Case(absent("net"), before=(NET,)),
+    "remove with members": Case(absent("net", force=True), before=ROUTED),
+    "attach": Case(attach("net", "c1"), before=(NET,)),
+    "attach with the default route": Case(attach("other", "c1", gw_priority=1), before=(*MEMBERS, OTHER)),
+    "change address": Case(attach("net", "c1", ipv4="10.1.0.50"), before=MEMBERS),
+    "change interface": Case(attach("net", "c1", ifname="lan0", mac="02:00:00:00:00:11"), before=MEMBERS),
+    "detach": Case(detach("net", "c1"), before=MEMBERS),
+    "detach with the default route": Case(detach("other", "c1"), before=ROUTED),
+    "make namespace": Case(namespace("c9")),
+    "remove namespace": Case(no_namespace("c9"), before=(NET, namespace("c9"), attach("net", "c9"))),
+    "repair firewall": Case(present("net"), before=(*MEMBERS, OTHER), damage=("nft flush ruleset",)),
+    "repair links": Case(
+        present("net"), before=MEMBERS, damage=("ip link delete {bridge}", "ip -n c2 link delete eth0")
+    ),
+}
+each_case = pytest.mark.parametrize("case", CASES.values(), ids=list(CASES))
+
+
+@pytest.fixture(autouse=True)
+def machine():
+    for name in CONTAINERS:
+        rig.netns(name)
+
+
+def picture() -> rig.Snapshot:
+    return engine.picture(*CONTAINERS, "c9")
+
+
+def wipe() -> None:
+    """Ask for the absence of everything that a case can have made."""
+    do(*(absent(name, force=True) for name in NETWORKS), no_namespace("c9"))
+
+
+def failing(
+    verb: engine.Verb, errors: dict[int, BaseException], *, late: bool = False
+) -> tuple[NetloomError, engine.Failing]:
+    """Carry out a verb with failing side effects; return its error, and the host."""
+    host = engine.Failing(errors, rig.STATE_DIR, engine.LOCK_TIMEOUT_SECONDS, late=late)
+    with pytest.raises(NetloomError) as caught, host:
+        verb(host=host, dry_run=False)
+    return caught.value, host
+
+
+def recording(case: Case) -> tuple[list[str], rig.Snapshot, rig.Snapshot]:
+    """Return the names of a case's side effects, and the pictures before it and after it; it is gone again."""
+    case.prepare()
+    before = picture()
+    effects = engine.recorded(case.verb)
+    after = picture()
+    wipe()
+    assert effects
+    return effects, before, after
+
+
+@each_case
+def test_a_refused_effect_leaves_host_and_records_as_they_were(case):
+    engine.without_waiting()
+    effects, _before, _after = recording(case)
+    case.prepare()
+    before = picture()
+    for position, effect in enumerate(effects):
+        for number, code in CODES.items():
+            error, host = failing(case.verb, {position: engine.error(number)})
+            assert f"cannot {effect}: " in error.message
+            assert (error.code, host.attempts) == (code, 5 if number == errno.EBUSY else 1)
+        engine.same(picture(), before, f"after {effect} ({position}) failed")
+
+
+@each_case
+def test_an_effect_that_is_done_and_then_reported_failed_is_undone(case):
+    effects, _before, _after = recording(case)
+    case.prepare()
+    before = picture()
+    for position, effect in enumerate(effects):
+        error, _host = failing(case.verb, {position: engine.error(errno.ENOBUFS)}, late=True)
+        engine.same(picture(), before, f"after {effect} ({position}) was done and failed")
+        assert f"cannot {effect}: " in error.message
+
+
+@each_case
+def test_a_killed_run_is_finished_by_the_same_task(case):
+    effects, _before, after = recording(case)
+    for position, effect in enumerate([*effects, "nothing"]):
+        case.prepare()
+        assert engine.killed(case.verb, position) == (position < len(effects))
+        engine.inspected()
+        do(case.verb)
+        engine.same(picture(), after, f"killed before {effect} ({position})")
+        wipe()
+
+
+@each_case
+def test_what_a_killed_run_left_is_removed_by_absent(case):
+    beginning = picture()
+    effects, _before, _after = recording(case)
+    for position, effect in enumerate(effects):
+        case.prepare()
+        assert engine.killed(case.verb, position)
+        wipe()
+        engine.same(picture(), beginning, f"killed before {effect} ({position})")
+
+
+# Every pair of crash points costs a run each, so of the large cases only some.
+PAIRS = {
+    "make namespace": 1,
+    "detach": 1,
+    "attach": 5,
+    "create": 7,
+    "remove with members": 7,
+    "change interface": 7,
+    "rebuild elsewhere": 19,
+}
+
+
+@pytest.mark.parametrize(("name", "step"), PAIRS.items())
+def test_a_repair_that_is_killed_too_is_finished_by_the_next(name, step):
+    case = CASES[name]
+    effects, _before, after = recording(case)
+    positions = range(len(effects))
+    for first, second in list(itertools.product(positions, positions))[::step]:
+        case.prepare()
+        assert engine.killed(case.verb, first)
+        engine.killed(case.verb, second)  # or done, where less was left to do
+        engine.inspected()
+        do(case.verb)
+        engine.same(picture(), after, f"killed before {effects[first]} ({first}), then before effect {second}")
+        assert engine.predict(case.verb) == []
+        wipe()
+
+
+@pytest.mark.parametrize("name", ["create", "attach", "change mtu", "remove with members", "rebuild elsewhere"])
+def test_an_undo_that_fails_names_both_errors_and_the_next_run_repairs(name):
+    case = CASES[name]
+    effects, _before, after = recording(case)
+    for position in range(2, len(effects)):  # something was done that can be undone
+        case.prepare()
+        errors = {position: engine.error(errno.ENOSPC), position + 1: engine.error(errno.EPERM)}
+        error, host = failing(case.verb, errors)
+        assert f"cannot {effects[position]}: No space left on device" in error.message
+        assert f"undoing it failed too: cannot {host.effects[position + 1]}: Operation not permitted" in error.message
+        assert engine.inspected("net")[0]["Drift"] or name == "remove with members"
+        do(case.verb)
+        engine.same(picture(), after, f"{effects[position]} ({position}) and its undoing failed")
+        wipe()
+
+
+@pytest.mark.parametrize("name", ["create", "attach", "change labels", "remove"])
+def test_a_full_disk_refuses_the_task_before_anything_is_touched(name, monkeypatch):
+    case = CASES[name]
+    rig.run("mkdir", "-p", "-m", "700", rig.STATE_DIR)
+    rig.run("mount", "-t", "tmpfs", "-o", "size=64k,mode=700", "full", rig.STATE_DIR)
+    case.prepare()
+    fill = "cat /dev/zero >{0}/fill 2>/dev/null; :"
+    rig.run("sh", "-c", fill.format(rig.STATE_DIR))
+    before = picture()
+    with pytest.raises(NetloomError) as caught:
+        do(case.verb)
+    assert (caught.value.code, "cannot write" in caught.value.message) == ("apply_failed", True)
+    engine.same(picture(), before, "the disk is full")
+    rig.run("rm", f"{rig.STATE_DIR}/fill")
+    assert do(case.verb)
+
+
+def test_a_file_that_a_killed_run_left_for_a_namespace_becomes_one():
+    open("/run/netns/c9", "w").close()
+    assert engine.sandwich(namespace("c9")) == ["create network namespace c9"]
+    assert do(no_namespace("c9")) == ["remove network namespace c9"]
