@@ -86,7 +86,7 @@ def _kernel(resources: Iterable[Resource]) -> tuple[Resource, ...]:
 def _released(desired: Iterable[Resource], scope: Iterable[Resource]) -> list[str]:
     """Return the host's settings that nothing needs any more, restored by this run or by one that was killed."""
     needed = {item.key for item in desired}
-    return [item.path for item in scope if _is_of_host(item) and item.key not in needed]
+    return [item.path for item in scope if isinstance(item, Sysctl) and _is_of_host(item) and item.key not in needed]
 
 
 def _verify(desired: Iterable[Resource], host: Any, scope: Iterable[Resource], handlers: Collection[str]) -> None:

@@ -20,14 +20,13 @@ from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
-import pyroute2  # noqa: F401  once, before the tests' processes fork
+import pyroute2  # here, once, before the tests' processes fork
 import rig
 from ansible_collections.netloom.containers.plugins.module_utils import _inspection, _verbs
 from ansible_collections.netloom.containers.plugins.module_utils._errors import NetloomError
 from ansible_collections.netloom.containers.plugins.module_utils._kernel import host as _host
 from ansible_collections.netloom.containers.plugins.module_utils._kernel.host import Host
 from ansible_collections.netloom.containers.plugins.module_utils._model import EndpointSpec, NetworkSpec, PoolSpec
-from pyroute2.netlink.exceptions import NetlinkError
 
 LOCK_TIMEOUT_SECONDS = 60
 Verb = Callable[..., Any]  # of a host and the keyword dry_run
@@ -110,25 +109,27 @@ def sandwich(verb: Verb) -> list[str]:
     """
     before = rig.snapshot()
     predicted = predict(verb)
-    assert rig.snapshot() == before
+    same(rig.snapshot(), before, "looked at in check mode")
     done = do(verb)
-    assert done == predicted
+    assert done == predicted, f"check mode said {predicted}, and done was {done}"
     after = rig.snapshot()
     assert do(verb) == []
-    assert rig.snapshot() == after
+    same(rig.snapshot(), after, "asked for again")
     return done
 
 
 def refusal(verb: Verb, *, check: bool = False, state_dir: str = rig.STATE_DIR) -> NetloomError:
     """Return the error of a verb that must fail, in check mode and (unless `check`) for real, with the same code."""
+    errors = []
     for mode in (True,) if check else (True, False):
         try:
             changes = result_of(verb, check=mode, state_dir=state_dir).outcome.changes
         except NetloomError as exc:
-            error = exc
+            errors.append(exc)
             continue
         raise AssertionError(f"it did not fail, check={mode}, but: {changes}")
-    return error
+    assert len({error.code for error in errors}) == 1
+    return errors[-1]
 
 
 def inspected(name: str | None = None, *, verify: bool = True, state_dir: str = rig.STATE_DIR) -> list[dict[str, Any]]:
@@ -208,7 +209,7 @@ def is_record(act: Callable[..., Any]) -> bool:
 def error(number: int) -> BaseException:
     """Return the error as netlink reports it; every other one as the C library does."""
     return (
-        NetlinkError(number, os.strerror(number))
+        pyroute2.NetlinkError(number, os.strerror(number))
         if number in (errno.EPERM, errno.EBUSY)
         else OSError(number, os.strerror(number))
     )

@@ -100,8 +100,9 @@ def failing(
 ) -> tuple[NetloomError, engine.Failing]:
     """Carry out a verb with failing side effects; return its error, and the host."""
     host = engine.Failing(errors, rig.STATE_DIR, engine.LOCK_TIMEOUT_SECONDS, late=late)
-    with pytest.raises(NetloomError) as caught, host:
-        verb(host=host, dry_run=False)
+    with pytest.raises(NetloomError) as caught:
+        with host:
+            verb(host=host, dry_run=False)
     return caught.value, host
 
 

@@ -9,7 +9,6 @@ Every "does not arrive" stands beside an "arrives" that differs in one element o
 from __future__ import annotations
 
 import contextlib
-import functools
 import socket
 from pathlib import Path
 from types import SimpleNamespace
@@ -59,11 +58,11 @@ def addresses(network: int, member: int) -> dict[int, str]:
     return {4: f"10.{network}.0.{member}", 6: f"fd00:{network}::{member}"}
 
 
-def treat(network: int, **options: Any) -> None:
+def treat(network: int, *, internal: bool, icc: bool, masquerade: bool, check_sources: bool = True) -> None:
     """Have the firewall treat a network like this, whatever it did before; one transaction."""
     ifname = f"br{network}"
     before = [item for item in firewall.table() if ifname in getattr(item, "value", ())]
-    after = list(functools.partial(elements, ifname)(**options))
+    after = list(elements(ifname, internal=internal, icc=icc, masquerade=masquerade, check_sources=check_sources))
     removed = [Change(item, None) for item in before if item not in after]
     changes = removed + [Change(None, item) for item in after if item not in before]
     if changes:

@@ -17,7 +17,7 @@ def test_an_error_carries_code_text_and_details():
 
 def test_a_code_that_is_not_documented_cannot_be_raised():
     with pytest.raises(ValueError, match="oops is not an error code"):
-        NetloomError("oops", "text")
+        raise NetloomError("oops", "text")
 
 
 def test_codes_are_lower_case_words():

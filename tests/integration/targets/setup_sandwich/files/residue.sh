@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # What the kernel holds, without what it changes by itself (flags, states, counters, handles).
 set -eu
 look() {

@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # The records, to the byte.
 if [ -d /var/lib/netloom ]; then
     ls -lA --time-style=full-iso /var/lib/netloom
