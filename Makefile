@@ -22,6 +22,5 @@ $(STEPS):
 	@.ci/run $@
 
 clean:
-	@[ ! -d .cache/hosts ] || NETLOOM_HOSTS=.cache/hosts tests/hosts/host rm-all
 	rm -rf .ansible .cache .mypy_cache .pytest_cache .ruff_cache tests/output tests/integration/inventory
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
