@@ -14,9 +14,22 @@ from typing import Any, Callable
 
 from ._changes import Change, plan
 from ._errors import NetloomError
-from ._model import HOST, Bridge, EndpointRecord, Key, Link, NetworkRecord, Resource, Route, Ruleset, Sysctl, Veth
+from ._model import (
+    HOST,
+    Bridge,
+    EndpointRecord,
+    Key,
+    Link,
+    NamespaceRecord,
+    NetworkRecord,
+    Resource,
+    Route,
+    Ruleset,
+    Sysctl,
+    Veth,
+)
 
-Records = (NetworkRecord, EndpointRecord)
+Records = (NetworkRecord, EndpointRecord, NamespaceRecord)
 
 
 @dataclass(frozen=True)
@@ -50,29 +63,36 @@ def converge(goal: Goal, host: Any, *, dry_run: bool) -> Outcome:
         (it was undone), or the undoing failed as well (the text says what is left).
     """
     scope = _kernel((*goal.desired, *goal.obsolete))
-    observed = host.observe(scope)
-    if any(isinstance(item, Ruleset) and item not in observed for item in goal.desired):
-        goal = replace(goal, desired=(*goal.desired, *goal.other_elements()))
-        scope = _kernel((*goal.desired, *goal.obsolete))
+    with host.stage("observe", len(scope)):
         observed = host.observe(scope)
-    _refuse_foreign(goal.desired, observed)
-    apart = _left_alone(goal.desired, observed)
-    warnings = _warnings(goal.desired, apart)
-    desired = [item for item in goal.desired if item.key not in apart]
-    scope = tuple(item for item in scope if item.key not in apart)
-    observed = [item for item in observed if item.key not in apart]
-    changes = plan(desired, [*observed, *goal.recorded])
+        if any(isinstance(item, Ruleset) and item not in observed for item in goal.desired):
+            goal = replace(goal, desired=(*goal.desired, *goal.other_elements()))
+            scope = _kernel((*goal.desired, *goal.obsolete))
+            observed = host.observe(scope)
+    with host.stage("plan"):
+        _refuse_foreign(goal.desired, observed)
+        apart = _left_alone(goal.desired, observed)
+        warnings = _warnings(goal.desired, apart)
+        desired = [item for item in goal.desired if item.key not in apart]
+        scope = tuple(item for item in scope if item.key not in apart)
+        observed = [item for item in observed if item.key not in apart]
+        changes = plan(desired, [*observed, *goal.recorded])
     if dry_run or not (changes or goal.unfinished):
         return Outcome(changes, warnings)
     in_kernel = tuple(change for change in changes if not isinstance(change.resource, Records))
     touched = {change.resource.key for change in changes if isinstance(change.resource, Records) and change.after}
-    host.execute("write the records", host.records.begin, changes)
+    with host.stage("write records", len(changes)):
+        host.execute("write the records", host.records.begin, changes)
     try:
         host.apply(in_kernel)
-        _verify(desired, host, scope, {change.resource.handler for change in in_kernel})
-        host.announce(in_kernel)
+        with host.stage("verify", len(scope)):
+            _verify(desired, host, scope, {change.resource.handler for change in in_kernel})
+        with host.stage("announce"):
+            host.announce(in_kernel)
         finished = sorted(touched.union(goal.unfinished))
-        host.execute("write the records", host.records.complete, changes, finished, _released(desired, scope))
+        with host.stage("write records"):
+            made = [_as_made(change, host) for change in changes]
+            host.execute("write the records", host.records.complete, made, finished, _released(desired, scope))
     except BaseException as exc:
         _undo(observed, host, scope, exc)
         raise
@@ -81,6 +101,15 @@ def converge(goal: Goal, host: Any, *, dry_run: bool) -> Outcome:
 
 def _kernel(resources: Iterable[Resource]) -> tuple[Resource, ...]:
     return tuple({r.key: r for r in reversed([*resources]) if not isinstance(r, Records)}.values())
+
+
+def _as_made(change: Change, host: Any) -> Change:
+    """Return a change of an endpoint with what is known of its sandbox now that it is made."""
+    after = change.after
+    if not isinstance(after, EndpointRecord) or after.endpoint.sandbox is None or after.endpoint.sandbox.cookie:
+        return change
+    sandbox = host.sandbox(after.endpoint.place)
+    return replace(change, after=replace(after, endpoint=replace(after.endpoint, sandbox=sandbox)))
 
 
 def _released(desired: Iterable[Resource], scope: Iterable[Resource]) -> list[str]:

@@ -18,7 +18,11 @@ from ._model import Endpoint, Network, Pool, Sandbox
 
 def encode(value: Network | Endpoint) -> str:
     """Return one line of JSON that `network` or `endpoint` turns into an equal value again."""
-    return json.dumps(dataclasses.asdict(value), default=str, separators=(",", ":"), sort_keys=True)
+    return json.dumps(vars(value), default=_plain, separators=(",", ":"), sort_keys=True)
+
+
+def _plain(value: Any) -> Any:
+    return vars(value) if dataclasses.is_dataclass(value) else str(value)
 
 
 def network(text: str) -> Network:

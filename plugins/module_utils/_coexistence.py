@@ -9,6 +9,7 @@ Collection-private and pure. Floor 1.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from ._firewall import FAMILY, TABLE
@@ -39,6 +40,12 @@ def foreign_drops(listing: dict[str, Any], ifname: str = "") -> tuple[str, ...]:
 def _texts(right: Any) -> tuple[Any, ...]:
     """Return what a match compares with: one value, or the members of an anonymous set."""
     return tuple(right.get("set", ())) if isinstance(right, dict) else (right,)
+
+
+def warning(chain: str, ifnames: Sequence[str]) -> str:
+    """Return the sentences that say which chain drops what which bridges forward, and what its owner can do."""
+    more = f" So it does for {', '.join(ifnames[1:])}." if ifnames[1:] else ""
+    return f"{chain}, a chain of another program, drops what {ifnames[0]} forwards. {cure(chain, ifnames[0])}{more}"
 
 
 def cure(chain: str, ifname: str) -> str:

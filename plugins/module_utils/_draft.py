@@ -1,50 +1,48 @@
 # Copyright (c) 2026, the netloom.containers authors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a task is about to make of some networks and endpoints, beside what the records say.
+"""What a task is about to make of some networks, endpoints and namespaces, beside what the records say.
 
-A draft collects decisions and turns them into a `Goal`. Reads the records, changes nothing.
-Collection-private. Floor 3.
+A draft collects decisions; `_goal` turns them into resources. Reads the records, changes nothing. What it is asked
+of one network or endpoint costs the same on a host with many. Collection-private. Floor 3.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
+from ipaddress import ip_network
 from typing import Any
 
-from ._apply import Goal
-from ._drivers.registry import driver
-from ._endpoints import default_routes
-from ._model import (
-    HOST,
-    Address,
-    Bridge,
-    Endpoint,
-    EndpointRecord,
-    Key,
-    Network,
-    NetworkRecord,
-    Resource,
-    Route,
-    Ruleset,
-    Sysctl,
-    Up,
-)
+from ._ipam import Leases, Occupied
+from ._model import Endpoint, HostFacts, Network, Sandbox
+from ._resolve import Others
 
 PRESENT = "present"
+Slot = tuple[str, str]  # a network and a place
 
 
 class Draft:
-    """`networks` and `endpoints` map what the task is about to what shall become of it: None removes it."""
+    """What shall become of networks, endpoints and namespaces, by name, slot and name: None removes it.
+
+    The value of a namespace is the topology that it belongs to, empty if it belongs to none.
+    """
 
     def __init__(self, records: Any):
         self._records = records
         self.networks: dict[str, Network | None] = {}
-        self.endpoints: dict[tuple[str, str], Endpoint | None] = {}
+        self.endpoints: dict[Slot, Endpoint | None] = {}
+        self.namespaces: dict[str, str | None] = {}
+        self.networks_at: dict[str, dict[str, None]] = {}  # place to the networks of its slots in `endpoints`
         self._network_entries: dict[str, Any] = {}
-        self._endpoint_entries: dict[tuple[str, str], Any] = {}
+        self._endpoint_entries: dict[Slot, Any] = {}
+        self._recorded_at: dict[str, list[str]] = {}
+        self._drafted_in: dict[tuple[str, int], str] = {}  # network and cookie to place
         self._members: dict[str, dict[str, Any]] = {}
+        self._leases: dict[str, Leases] = {}
+        self._others: Others | None = None
+        self._facts: HostFacts | None = None
+        self._of_host: Occupied | None = None
 
     # --- what there is, and what it becomes ---
 
@@ -61,13 +59,37 @@ class Draft:
         return entry.value if entry else None
 
     def member_entries(self, network: str) -> dict[str, Any]:
-        """Return the records of a network's endpoints: place to entry."""
+        """Return the records of all of a network's endpoints: place to entry."""
         if network not in self._members:
             self._members[network] = {entry.value.place: entry for entry in self._records.endpoints(network)}
         return self._members[network]
 
+    def endpoint_entry(self, slot: Slot) -> Any:
+        if slot[0] in self._members:
+            return self._members[slot[0]].get(slot[1])
+        if slot not in self._endpoint_entries:
+            self._endpoint_entries[slot] = self._records.endpoint(*slot)
+        return self._endpoint_entries[slot]
+
+    def endpoint(self, slot: Slot) -> Endpoint | None:
+        """Return an endpoint as it will be."""
+        if slot in self.endpoints:
+            return self.endpoints[slot]
+        entry = self.endpoint_entry(slot)
+        return entry.value if entry else None
+
+    def endpoint_in(self, network: str, sandbox: Sandbox) -> Endpoint | None:
+        """Return a network's endpoint in this very sandbox, whatever it is called in the records."""
+        if not sandbox.cookie:
+            return None
+        entries = self._records.endpoints_in(network, sandbox.cookie)
+        places = [entry.value.place for entry in entries if same_sandbox(entry.value.sandbox, sandbox)]
+        drafted = self._drafted_in.get((network, sandbox.cookie))
+        found = (self.endpoint((network, place)) for place in (*places, *([drafted] if drafted else [])))
+        return next((endpoint for endpoint in found if endpoint is not None), None)
+
     def members(self, network: str) -> dict[str, Endpoint]:
-        """Return a network's endpoints as they will be: place to endpoint."""
+        """Return all of a network's endpoints as they will be: place to endpoint."""
         found: dict[str, Endpoint | None] = {
             place: entry.value for place, entry in self.member_entries(network).items()
         }
@@ -76,101 +98,87 @@ class Draft:
 
     def at(self, place: str) -> list[Endpoint]:
         """Return the endpoints of a sandbox on all networks, as they will be."""
-        found: dict[tuple[str, str], Endpoint | None] = {
-            (entry.value.network, place): entry.value
-            for entry in self._records.endpoints_at(place)
-            if entry.value.place == place
-        }
-        found.update({slot: endpoint for slot, endpoint in self.endpoints.items() if slot[1] == place})
-        return [endpoint for endpoint in found.values() if endpoint is not None]
+        if place not in self._recorded_at:
+            self._recorded_at[place] = self._records.networks_at(place)
+        names = dict.fromkeys((*self._recorded_at[place], *self.networks_at.get(place, ())))
+        found = (self.endpoint((name, place)) for name in names)
+        return [endpoint for endpoint in found if endpoint is not None]
 
-    # --- the goal ---
-
-    def goal(self, host: Any) -> Goal:
-        """Return what makes all of it so. Endpoints whose sandbox is not open are recorded, but not plugged."""
-        desired: list[Resource] = []
-        obsolete: list[Resource] = []
-        recorded: list[Resource] = []
-        unfinished: list[Key] = []
-        for name, wanted in self.networks.items():
-            entry = self.network_entry(name)
-            if wanted is not None:
-                desired += [NetworkRecord(wanted), *_of_network(wanted, recorded=bool(entry))]
-            if entry:
-                recorded.append(NetworkRecord(entry.value))
-                obsolete += [item for version in entry.all for item in _of_network(version, recorded=True)]
-                unfinished += [("network", name)] if entry.state != PRESENT and wanted else []
-        for slot, plug in self.endpoints.items():
-            entry = self.member_entries(slot[0]).get(slot[1])
-            if plug is not None:
-                desired += [EndpointRecord(plug), *(self._of_endpoint(plug) if host.is_open(slot[1]) else ())]
-            if entry:
-                recorded.append(EndpointRecord(entry.value))
-            if entry and (plug is None or host.is_open(slot[1]) or entry.state != PRESENT):
-                obsolete += [item for version in entry.all for item in self._of_endpoint(version)]
-                unfinished += [("endpoint", *slot)] if entry.state != PRESENT and plug else []
-        for place in {slot[1]: None for slot in self.endpoints if host.is_open(slot[1])}:
-            desired += self._routes(place, host)
-            obsolete += self._default_routes_before(place)
-        desired += self._shared(obsolete)
-        return Goal(tuple(desired), tuple(obsolete), tuple(recorded), tuple(unfinished), self._other_elements)
-
-    def _other_elements(self) -> tuple[Resource, ...]:
-        return tuple(item for network in self._others() for item in _of_network(network) if item.handler == "firewall")
-
-    def _of_endpoint(self, endpoint: Endpoint) -> Iterator[Resource]:
-        network = self.network(endpoint.network)
-        if network is None or not driver(network.driver).ATTACHABLE:
-            entry = self.network_entry(endpoint.network)
-            network = entry.value if entry else None
-        return driver(network.driver).endpoint_resources(network, endpoint) if network else iter(())
-
-    def _routes(self, place: str, host: Any) -> Iterator[Resource]:
-        plugged = []
-        for endpoint in self.at(place):
-            network = self.network(endpoint.network)
-            if network is not None and self._carries(endpoint, host):
-                plugged.append((endpoint, network))
-        return default_routes(place, plugged)
-
-    def _carries(self, endpoint: Endpoint, host: Any) -> bool:
-        """Return whether a route can go through an endpoint: this task plugs it in, or it works as it is.
-
-        One of another network may be damaged, or half made by a killed run: that is that network's to repair.
-        """
-        if (endpoint.network, endpoint.place) in self.endpoints:
-            return True
-        needed = [item for item in self._of_endpoint(endpoint) if isinstance(item, (Address, Up))]
-        return len(host.observe(needed)) == len(needed)
-
-    def _default_routes_before(self, place: str) -> Iterator[Resource]:
-        """Yield the default routes that a sandbox's endpoints may have given it, as they are and were."""
-        entries = [self.member_entries(network).get(place) for network, at in self.endpoints if at == place]
-        before = [version for entry in entries if entry for version in entry.all]
-        for name, destination in (("ipv4", "0.0.0.0/0"), ("ipv6", "::/0")):
-            if any(getattr(endpoint, name) for endpoint in (*before, *self.at(place))):
-                yield Route(place, destination, "", "")
-
-    def _shared(self, obsolete: Iterable[Resource]) -> list[Resource]:
-        """Return what of `obsolete` the other networks need: the table, and the host's forwarding."""
-        shared = {item.key for item in obsolete if _is_shared(item)}
-        found: dict[tuple[str, ...], Resource] = {}
-        for network in self._others() if shared else ():
-            for item in _of_network(network):
-                if item.key in shared:
-                    found[item.key] = item
-            if len(found) == len(shared):
-                break
-        return list(found.values())
-
-    def _others(self) -> Iterator[Network]:
+    def undrafted(self) -> Iterator[Network]:
+        """Yield the networks that this draft has nothing to say about."""
         return (entry.value for entry in self._records.networks() if entry.value.name not in self.networks)
 
+    def namespace_entry(self, name: str) -> Any:
+        return self._records.namespace(name)
 
-def _of_network(network: Network, *, recorded: bool = False) -> Iterator[Resource]:
-    for item in driver(network.driver).network_resources(network):
-        yield replace(item, recorded=True) if recorded and isinstance(item, Bridge) else item
+    def leases(self, network: str) -> Leases:
+        """Return who will have which address of a network."""
+        if network not in self._leases:
+            self._leases[network] = Leases(self._records.leases(network))
+        return self._leases[network]
+
+    def facts(self, host: Any) -> HostFacts:
+        """Return what the host has of its own. Takes longer the more of that there is."""
+        if self._facts is None:
+            self._facts = host.facts(self._records.bridges())
+        return self._facts
+
+    def others(self, name: str, facts: HostFacts | None = None) -> Others:
+        """Return what is taken by other networks than `name`, as they will be, and by the host where there are `facts`."""
+        if self._others is None:
+            subnets = Occupied((ip_network(subnet), owner) for subnet, owner in self._records.subnets())
+            self._others = Others(subnets, bridges=self._records.bridges())
+            for drafted, network in self.networks.items():
+                self._take(self._others, drafted, network)
+        self._others.subnets.remove(name)
+        if facts is None:
+            return self._others
+        if self._of_host is None:
+            self._of_host = Occupied(facts.subnets)
+        return replace(self._others, host=self._of_host)
+
+    # --- decisions ---
+
+    def put_network(self, network: Network) -> None:
+        """Have a network become this."""
+        self._decide_network(network.name, network)
+
+    def drop_network(self, name: str) -> None:
+        """Have a network be removed; its endpoints are another decision."""
+        self._decide_network(name, None)
+
+    def put(self, endpoint: Endpoint) -> None:
+        """Have an endpoint become this."""
+        self._decide((endpoint.network, endpoint.place), endpoint)
+
+    def drop(self, slot: Slot) -> None:
+        """Have an endpoint be removed."""
+        self._decide(slot, None)
+
+    def _decide_network(self, name: str, network: Network | None) -> None:
+        self.networks[name] = network
+        if self._others is not None:
+            self._take(self._others, name, network)
+
+    @staticmethod
+    def _take(others: Others, name: str, network: Network | None) -> None:
+        others.subnets.remove(name)
+        for ifname in [ifname for ifname, owner in others.bridges.items() if owner == name]:
+            del others.bridges[ifname]
+        if network is not None:
+            others.bridges[network.ifname] = name
+            for pool in network.pools:
+                others.subnets.add(pool.subnet, name)
+
+    def _decide(self, slot: Slot, endpoint: Endpoint | None) -> None:
+        entry = self.endpoint_entry(slot)
+        self.leases(slot[0]).put(slot[1], endpoint, entry.all if entry else ())
+        self.endpoints[slot] = endpoint
+        self.networks_at.setdefault(slot[1], {})[slot[0]] = None
+        if endpoint is not None and endpoint.sandbox is not None:
+            self._drafted_in[slot[0], endpoint.sandbox.cookie] = slot[1]
 
 
-def _is_shared(item: Resource) -> bool:
-    return isinstance(item, Ruleset) or (isinstance(item, Sysctl) and item.place == HOST and not item.ifname)
+def same_sandbox(one: Sandbox | None, other: Sandbox) -> bool:
+    """Return whether both are the same namespace of the same boot."""
+    return one is not None and one.cookie != 0 and (one.boot_id, one.cookie) == (other.boot_id, other.cookie)

@@ -8,27 +8,39 @@ The host comes in as an argument. Collection-private. Floor 3.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from . import _endpoints, _resolve
-from ._draft import PRESENT, Draft
+from ._draft import PRESENT, Draft, same_sandbox
 from ._errors import NetloomError
 from ._model import Endpoint, EndpointSpec, HostFacts, Network, NetworkSpec, Sandbox
+from ._names import PREDEFINED, nearest
+from ._resolve import Others
 
 _NOT_THERE = ("netns_not_found", "netns_invalid", "netns_is_host", "missing_dependency")
 
 
-def draft_network(draft: Draft, host: Any, spec: NetworkSpec, *, with_members: bool = True) -> Network:
-    entries = host.records.networks() if with_members or not draft.network_entry(spec.name) else []
+def draft_network(
+    draft: Draft, host: Any, spec: NetworkSpec, *, with_members: bool = True, topology: str = ""
+) -> Network:
+    """Decide what becomes of a network and (`with_members`) of its endpoints; a new one belongs to `topology`.
+
+    :raises NetloomError: it is not valid, collides with something, or cannot be changed in place.
+    """
     entry = draft.network_entry(spec.name)
     recorded = entry.value if entry else None
-    others = [item.value for item in entries if item.value.name != spec.name]
-    ours = {network.ifname for network in (*others, *(entry.all if entry else ())) if network.ifname}
-    facts = host.facts(ours) if _resolve.needs_facts(spec, recorded) else HostFacts()
+    others, facts = Others(), HostFacts()
+    if _resolve.needs_facts(spec, recorded):
+        facts = draft.facts(host)
+        others = draft.others(spec.name, facts)
+    elif spec.options is not None:
+        others = draft.others(spec.name)
     network = _resolve.network(spec, recorded, others, facts, host.state_dir)
-    draft.networks[spec.name] = network
+    if topology and recorded is None and spec.name not in PREDEFINED:
+        network = replace(network, topology=topology)
+    draft.put_network(network)
     if with_members and entry:
         _draft_members(draft, host, spec, entry, network)
     return network
@@ -48,13 +60,12 @@ def _draft_members(draft: Draft, host: Any, spec: NetworkSpec, entry: Any, netwo
         )
     for place, member in members.items():
         if obstacles:
-            others = [other for at, other in draft.members(network.name).items() if at != place]
-            member = _endpoints.moved(member, network, others)
+            member = _endpoints.moved(member, network, draft.leases(network.name))
         sandbox = open_member(host, member)
         if sandbox is not None:
-            draft.endpoints[network.name, place] = replace(member, sandbox=sandbox)
+            draft.put(member if sandbox == member.sandbox else replace(member, sandbox=sandbox))
         elif member != entries[place].value or entries[place].state != PRESENT:
-            draft.endpoints[network.name, place] = member
+            draft.put(member)
 
 
 def _fitting(entry: Any, network: Network) -> Endpoint:
@@ -65,8 +76,89 @@ def _fitting(entry: Any, network: Network) -> Endpoint:
     return entry.value
 
 
-def draft_endpoint(draft: Draft, host: Any, network: Network, spec: EndpointSpec) -> Endpoint:
+def draft_connected(
+    draft: Draft,
+    host: Any,
+    network: Network,
+    connected: Iterable[EndpointSpec],
+    *,
+    appends: bool,
+    topology: str = "",
+) -> list[Endpoint]:
+    """Return the members that a network is asked to have; unless `appends`, it has no others."""
+    if not appends:
+        before = draft.members(network.name)
+    listed = [draft_endpoint(draft, host, network, item, topology=topology) for item in connected]
+    if not appends:
+        kept = {endpoint.place for endpoint in listed}
+        for place, member in before.items():
+            if place not in kept:
+                drop_member(draft, host, member)
+    return listed
+
+
+def drop_network(draft: Draft, host: Any, name: str, *, force: bool) -> Network | None:
+    """Have a network be removed, with `force` its members as well; return it, None if there is none.
+
+    :raises NetloomError: network_in_use, invalid_name.
+    """
+    if name in PREDEFINED:
+        raise NetloomError("invalid_name", f"name: {name} is a predefined network and cannot be removed")
+    if not draft.network_entry(name):
+        return None
+    members = draft.members(name)
+    if members and not force:
+        names = ", ".join(sorted(member.container for member in members.values()))
+        raise NetloomError(
+            "network_in_use", f"name: network {name} has members: {names}; detach them, or give force=true"
+        )
+    draft.drop_network(name)
+    for member in members.values():
+        drop_member(draft, host, member)
+    return draft.network_entry(name).value
+
+
+def drop_member(draft: Draft, host: Any, member: Endpoint) -> None:
+    """Have an endpoint be removed, from its sandbox as well where that is there."""
+    open_member(host, member)
+    draft.drop((member.network, member.place))
+
+
+def drop_namespaces(draft: Draft, host: Any, names: Mapping[str, bool]) -> None:
+    """Have namespaces (name to whether by force) be removed, and the endpoints in them.
+
+    :raises NetloomError: network_in_use, one has processes in it and there is no force.
+    """
+    processes = host.processes([name for name, force in names.items() if not force])
+    for name, pids in processes.items():
+        raise NetloomError(
+            "network_in_use",
+            f"name: namespace {name} has processes in it: {', '.join(map(str, pids[:20]))};"
+            " end them, or give force=true to remove its name only",
+        )
+    for name in names:
+        for member in draft.at(f"netns:{name}"):
+            drop_member(draft, host, member)
+        draft.namespaces[name] = None
+
+
+def known_network(draft: Draft, host: Any, name: str) -> Network:
+    """Return a network that is in the draft or recorded, which makes it part of the draft, or predefined.
+
+    :raises NetloomError: network_not_found.
+    """
+    if draft.networks.get(name) is not None:
+        return draft.networks[name]  # type: ignore[return-value]
+    if draft.network(name) is None and (name in draft.networks or name not in PREDEFINED):
+        names = [*host.records.network_names(), *draft.networks, *PREDEFINED]
+        raise NetloomError("network_not_found", f"network: there is no network {name!a}{nearest(name, names)}")
+    return draft_network(draft, host, NetworkSpec(name), with_members=False)
+
+
+def draft_endpoint(draft: Draft, host: Any, network: Network, spec: EndpointSpec, *, topology: str = "") -> Endpoint:
     """Decide what becomes of a container's endpoint on `network`, which is in the draft.
+
+    A new one belongs to `topology`.
 
     :raises NetloomError: there is no such container, or it cannot have what is asked for.
     """
@@ -76,8 +168,8 @@ def draft_endpoint(draft: Draft, host: Any, network: Network, spec: EndpointSpec
         raise host.not_found(spec.container, spec.runtime)
     sandbox, place = None, recorded.place if recorded else f"{found.runtime}:{found.name}"
     if found is not None and (found.path is not None or recorded is None):
-        sandbox = host.open(place, found).sandbox
-        if recorded and recorded.runtime == "pid" and not _same(recorded.sandbox, sandbox):
+        sandbox = host.open(place, found)
+        if recorded and recorded.runtime == "pid" and not same_sandbox(recorded.sandbox, sandbox):
             raise NetloomError(
                 "netns_invalid",
                 f"container: process {spec.container} is another one than the one that was attached;"
@@ -96,30 +188,28 @@ def draft_endpoint(draft: Draft, host: Any, network: Network, spec: EndpointSpec
         recorded,
         (found.runtime, found.name) if found else ("", ""),
         sandbox or (recorded.sandbox if recorded else None),
-        [other for at, other in draft.members(network.name).items() if at != place],
+        draft.leases(network.name),
         ifnames,
+        topology,
     )
-    draft.endpoints[network.name, place] = endpoint
+    draft.put(endpoint)
     return endpoint
 
 
 def recorded_endpoint(draft: Draft, host: Any, spec: EndpointSpec, found: Any) -> Endpoint | None:
     """Return the record of a container's endpoint, however the container is called in it."""
-    members = draft.members(spec.network)
-    if found is not None:
-        place = f"{found.runtime}:{found.name}"
-        if place in members:
-            return members[place]
-        if found.path is None:
-            return None
-        sandbox = host.open(place, found).sandbox
-        return next((member for member in members.values() if _same(member.sandbox, sandbox)), None)
-    names = [
-        member
-        for member in members.values()
-        if spec.runtime in ("auto", member.runtime) and spec.container in _names_of(member)
-    ]
-    return names[0] if names else None
+    if found is None:
+        called = (
+            member
+            for member in draft.members(spec.network).values()
+            if spec.runtime in ("auto", member.runtime) and spec.container in _names_of(member)
+        )
+        return next(called, None)
+    place = f"{found.runtime}:{found.name}"
+    member = draft.endpoint((spec.network, place))
+    if member is not None or found.path is None:
+        return member
+    return draft.endpoint_in(spec.network, host.open(place, found))
 
 
 def open_member(host: Any, member: Endpoint) -> Sandbox | None:
@@ -130,19 +220,15 @@ def open_member(host: Any, member: Endpoint) -> Sandbox | None:
         found = host.find(member.container, member.runtime)
         if found is None or found.path is None:
             return None
-        sandbox = host.open(member.place, found).sandbox
+        sandbox = host.open(member.place, found)
     except NetloomError as exc:
         if exc.code in _NOT_THERE:
             return None  # it is not there now
         raise
-    if member.runtime == "pid" and not _same(member.sandbox, sandbox):
+    if member.runtime == "pid" and not same_sandbox(member.sandbox, sandbox):
         host.shut(member.place)  # the number means another process by now
         return None
     return sandbox
-
-
-def _same(one: Any, other: Any) -> bool:
-    return one is not None and one.cookie != 0 and (one.boot_id, one.cookie) == (other.boot_id, other.cookie)
 
 
 def _names_of(member: Endpoint) -> Iterable[str]:

@@ -8,13 +8,13 @@ Collection-private and pure. Floor 2.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 
 from ._drivers.options import canonical
 from ._drivers.registry import driver as driver_named
 from ._errors import NetloomError
-from ._ipam import claimed_address, free_address
+from ._ipam import Leases, claimed_address, free_address
 from ._model import Endpoint, EndpointSpec, IPAddress, IPInterface, Network, Pool, Route, Sandbox
 from ._names import endpoint_id, local_mac, mac_of
 
@@ -25,13 +25,14 @@ def endpoint(
     recorded: Endpoint | None,
     name: tuple[str, str],
     sandbox: Sandbox | None,
-    others: Sequence[Endpoint],
+    leases: Leases,
     ifnames: Collection[str],
+    topology: str = "",
 ) -> Endpoint:
     """Return the endpoint that `spec` asks for, with what it leaves open taken from `recorded`, else chosen.
 
-    `name` is the container's (runtime, canonical name); `others` are the network's other endpoints;
-    `ifnames` are taken in the sandbox, by others than this endpoint.
+    `name` is the container's (runtime, canonical name); `leases` are the network's; `ifnames` are taken in the
+    sandbox, by others than this endpoint. A new endpoint belongs to `topology`, if there is one.
 
     :raises NetloomError: an address, MAC or interface name cannot be had.
     """
@@ -41,22 +42,22 @@ def endpoint(
             "option_invalid", f"network: nothing can be attached to the predefined network {network.name}"
         )
     runtime, container = (recorded.runtime, recorded.container) if recorded else name
-    digest = endpoint_id(network.id, f"{runtime}:{container}")
+    place = f"{runtime}:{container}"
+    digest = endpoint_id(network.id, place)
     opts = (
         canonical(spec.driver_opts, known.ENDPOINT_OPTIONS, "driver_opts", network.driver)
         if spec.driver_opts is not None
         else None
     )
     asked_ifname = spec.ifname or dict(opts or ()).get("ifname")
-    used = {interface.ip: other.container for other in others for interface in other.addresses}
     static = set(recorded.static if recorded else ())
     static |= {
         option
         for option, value in (("ipv4", spec.ipv4), ("ipv6", spec.ipv6), ("mac", spec.mac), ("ifname", asked_ifname))
         if value is not None
     }
-    ipv4 = _address(4, spec.ipv4, recorded.ipv4 if recorded else None, network, used)
-    ipv6 = _address(6, spec.ipv6, recorded.ipv6 if recorded else None, network, used)
+    ipv4 = _address(4, spec.ipv4, recorded.ipv4 if recorded else None, network, leases, place)
+    ipv6 = _address(6, spec.ipv6, recorded.ipv6 if recorded else None, network, leases, place)
     return Endpoint(
         network=network.name,
         container=container,
@@ -64,22 +65,22 @@ def endpoint(
         id=digest,
         host_ifname=f"veth{digest[:11]}",
         ifname=_ifname(asked_ifname, recorded, network, ifnames, container),
-        mac=_mac(spec.mac, recorded, ipv4, digest, network, others),
+        mac=_mac(spec.mac, recorded, ipv4, digest, network, leases, place),
         ipv4=ipv4,
         ipv6=ipv6,
         gw_priority=spec.gw_priority if spec.gw_priority is not None else recorded.gw_priority if recorded else 0,
         driver_opts=opts if opts is not None else recorded.driver_opts if recorded else (),
         static=tuple(sorted(static)),
         sandbox=sandbox,
+        topology=recorded.topology if recorded else topology,
     )
 
 
-def moved(member: Endpoint, network: Network, others: Iterable[Endpoint]) -> Endpoint:
+def moved(member: Endpoint, network: Network, leases: Leases) -> Endpoint:
     """Return `member` as it fits a rebuilt network: addresses that a subnet still holds are kept, others are new."""
-    used = {interface.ip: other.container for other in others for interface in other.addresses}
     kept = {}
     for version, before in ((4, member.ipv4), (6, member.ipv6)):
-        kept[version] = _address(version, None, before, network, used) if before else None
+        kept[version] = _address(version, None, before, network, leases, member.place) if before else None
     return replace(member, ipv4=kept[4], ipv6=kept[6])
 
 
@@ -104,7 +105,12 @@ def pool_of(network: Network, interface: IPInterface | None) -> Pool | None:
 
 
 def _address(
-    version: int, asked: IPAddress | None, before: IPInterface | None, network: Network, used: Mapping[IPAddress, str]
+    version: int,
+    asked: IPAddress | None,
+    before: IPInterface | None,
+    network: Network,
+    leases: Leases,
+    place: str,
 ) -> IPInterface | None:
     option = f"ipv{version}_address"
     pools = [pool for pool in network.pools if pool.subnet.version == version]
@@ -112,15 +118,15 @@ def _address(
         if not pools:
             raise NetloomError("invalid_address", f"{option}: network {network.name} has no IPv{version} subnet")
         inside = next((pool for pool in pools if asked in pool.subnet), pools[0])
-        return claimed_address(inside, asked, used, option, network.name)
+        return claimed_address(inside, asked, leases, place, option, network.name)
     if before is not None and any(before.network == pool.subnet for pool in pools):
         return before
     for pool in pools[:-1]:
         try:
-            return free_address(pool, used, network.name)
+            return free_address(pool, leases, network.name)
         except NetloomError:  # the next pool may have one
             continue
-    return free_address(pools[-1], used, network.name) if pools else None
+    return free_address(pools[-1], leases, network.name) if pools else None
 
 
 def _mac(
@@ -129,18 +135,18 @@ def _mac(
     ipv4: IPInterface | None,
     digest: str,
     network: Network,
-    others: Sequence[Endpoint],
+    leases: Leases,
+    place: str,
 ) -> str:
-    taken = {other.mac: other.container for other in others}
     if asked:
-        owner = "the bridge" if asked == network.mac else taken.get(asked)
+        owner = "the bridge" if asked == network.mac else leases.mac_holder(asked, place)
         if owner:
             raise NetloomError("address_in_use", f"mac_address: {asked} on network {network.name} is held by {owner}")
         return asked
     if recorded:
         return recorded.mac
     derived = mac_of(ipv4) if ipv4 else local_mac(digest)
-    return local_mac(digest) if derived in taken else derived
+    return local_mac(digest) if leases.mac_holder(derived, place) else derived
 
 
 def _ifname(

@@ -3,10 +3,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The one exception of the engine, and the codes that a playbook may test for.
 
-This collection-private file holds no behaviour. Floor 0.
+Collection-private. Floor 0.
 """
 
 from __future__ import annotations
+
+import re
 
 CODES = frozenset(
     [
@@ -63,3 +65,8 @@ class NetloomError(Exception):
         self.code = code
         self.message = message
         self.details = details
+
+    def within(self, path: str) -> NetloomError:
+        """Return the same error, of an option that stands inside `path`: networks[2]."""
+        option = re.match(r"[a-z_0-9]+(\[[0-9]+\])?(\.[^ :]+)?: ", self.message)
+        return NetloomError(self.code, f"{path}{'.' if option else ': '}{self.message}", **self.details)

@@ -9,10 +9,12 @@ Collection-private and pure: what is taken comes in as an argument. Floor 1.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Iterator, Mapping
+from bisect import bisect_left, insort
+from collections.abc import Collection, Iterable, Iterator
+from typing import Any
 
 from ._errors import NetloomError
-from ._model import IPAddress, IPInterface, Pool, Subnet
+from ._model import Endpoint, IPAddress, IPInterface, Pool, Subnet
 
 # Docker's defaults (moby daemon/libnetwork/ipamutils): 172.17 to 172.31 as /16, 192.168 as /20.
 DEFAULT_POOLS = (*((f"172.{second}.0.0/16", 16) for second in range(17, 32)), ("192.168.0.0/16", 20))
@@ -74,29 +76,160 @@ def addresses(subnet: Subnet) -> Iterator[IPAddress]:
     return (make(first + offset) for offset in range(subnet.num_addresses))
 
 
-def free_address(pool: Pool, used: Mapping[IPAddress, str], network: str) -> IPInterface:
-    """Return the lowest address of the pool's range that nothing holds, with the subnet's prefix length.
+class NoLeases:
+    """What the records say of a network that is not in them."""
 
-    `used` maps the addresses that members have to their containers.
+    def holders(self, address: IPAddress) -> list[tuple[str, str]]:
+        """Return who has an address: (place, container) of each."""
+        return []
+
+    def mac_holders(self, mac: str) -> list[tuple[str, str]]:
+        """Return who has a MAC address: (place, container) of each."""
+        return []
+
+    def next_free(self, subnet: Subnet, first: IPAddress, last: IPAddress) -> IPAddress | None:
+        """Return the lowest address from `first` to `last` that no record holds; None if there is none."""
+        return first
+
+
+class Leases:
+    """Who holds which addresses and MACs of one network: as recorded, and as a task is about to change it.
+
+    `recorded` answers for the records as `NoLeases` does. What a task asks for costs the same however many
+    endpoints the network has.
+    """
+
+    def __init__(self, recorded: Any = None):
+        self._recorded = recorded or NoLeases()
+        self._mine: dict[str, Endpoint | None] = {}  # by place, what this task decided on
+        self._holders: dict[IPAddress, tuple[str, str]] = {}
+        self._macs: dict[str, tuple[str, str]] = {}
+        self._freed: set[IPAddress] = set()
+        self._lowest: dict[tuple[Subnet, IPAddress], IPAddress] = {}  # below it nothing is free
+
+    def put(self, place: str, endpoint: Endpoint | None, before: Iterable[Endpoint] = ()) -> None:
+        """Have a place hold what `endpoint` says (None: nothing); `before` is what the records say that it holds."""
+        old = self._mine.get(place)
+        lost = {item for held in ([old] if old else [] if place in self._mine else before) for item in ips(held)}
+        if old is not None:
+            for address in ips(old):
+                self._holders.pop(address, None)
+            self._macs.pop(old.mac, None)
+        self._mine[place] = endpoint
+        kept = ips(endpoint) if endpoint else ()
+        if endpoint is not None:
+            self._holders.update((address, (place, endpoint.container)) for address in kept)
+            self._macs[endpoint.mac] = (place, endpoint.container)
+        self._freed -= set(kept)
+        for address in lost.difference(kept):
+            self._freed.add(address)
+            for (subnet, first), lowest in self._lowest.items():
+                if address in subnet and int(first) <= int(address) < int(lowest):
+                    self._lowest[subnet, first] = address
+
+    def holder(self, address: IPAddress, place: str = "") -> str:
+        """Return the container that has an address, empty if none has; `place` itself does not count."""
+        return self._other(self._holders.get(address), self._recorded.holders(address), place)
+
+    def mac_holder(self, mac: str, place: str = "") -> str:
+        """Return the container that has a MAC address, empty if none has; `place` itself does not count."""
+        return self._other(self._macs.get(mac), self._recorded.mac_holders(mac), place)
+
+    def lowest(self, subnet: Subnet, inside: Subnet, kept: Collection[IPAddress]) -> IPAddress | None:
+        """Return the lowest address of `inside`, a part of `subnet`, that nobody has and is not `kept`."""
+        make: Any = type(inside.network_address)
+        first: Any = inside[0]
+        last: Any = inside[-1]
+        found = self._lowest.get((subnet, first), first)
+        while True:
+            free = self._recorded.next_free(subnet, found, last)
+            freed = [
+                address for address in self._freed if address.version == first.version and found <= address <= last
+            ]
+            if free is None and not freed:
+                return None
+            found = min(freed if free is None else [free, *freed])
+            if found not in kept and not self.holder(found):
+                self._lowest[subnet, first] = found
+                return found
+            if found == last:
+                return None
+            found = make(int(found) + 1)
+
+    def _other(self, mine: tuple[str, str] | None, recorded: Iterable[tuple[str, str]], place: str) -> str:
+        if mine and mine[0] != place:
+            return mine[1]
+        return next((container for at, container in recorded if at != place and at not in self._mine), "")
+
+
+def ips(endpoint: Endpoint) -> tuple[IPAddress, ...]:
+    """Return an endpoint's addresses without their prefix lengths."""
+    return tuple(interface.ip for interface in endpoint.addresses)
+
+
+class Occupied:
+    """Subnets and whose they are; finds what a subnet overlaps without looking at all of them."""
+
+    def __init__(self, subnets: Iterable[tuple[Subnet, str]] = ()):
+        self._owners: dict[Subnet, str] = {}
+        self._starts: dict[int, list[tuple[int, int, Subnet]]] = {4: [], 6: []}
+        self._lengths: dict[int, set[int]] = {4: set(), 6: set()}
+        for subnet, owner in subnets:
+            self.add(subnet, owner)
+
+    def __iter__(self) -> Iterator[Subnet]:
+        return iter(self._owners)
+
+    def add(self, subnet: Subnet, owner: str) -> None:
+        """Have `subnet` belong to `owner`, if it has no owner yet."""
+        if subnet not in self._owners:
+            self._owners[subnet] = owner
+            insort(self._starts[subnet.version], _start(subnet))
+            self._lengths[subnet.version].add(subnet.prefixlen)
+
+    def remove(self, owner: str) -> None:
+        """Have nothing belong to `owner`."""
+        for subnet in [subnet for subnet, other in self._owners.items() if other == owner]:
+            del self._owners[subnet]
+            self._starts[subnet.version].remove(_start(subnet))
+
+    def overlapping(self, subnet: Subnet) -> tuple[Subnet, str] | None:
+        """Return one of ours that shares an address with `subnet`, and its owner."""
+        for length in self._lengths[subnet.version]:
+            around = subnet.supernet(new_prefix=length) if length <= subnet.prefixlen else None
+            if around in self._owners:
+                return around, self._owners[around]  # type: ignore[return-value, index]
+        starts = self._starts[subnet.version]
+        position = bisect_left(starts, _start(subnet))
+        if position < len(starts) and starts[position][2].subnet_of(subnet):  # type: ignore[arg-type]
+            inside = starts[position][2]
+            return inside, self._owners[inside]
+        return None
+
+
+def _start(subnet: Subnet) -> tuple[int, int, Subnet]:
+    return int(subnet.network_address), subnet.prefixlen, subnet
+
+
+def free_address(pool: Pool, leases: Leases, network: str) -> IPInterface:
+    """Return the lowest address of the pool's range that nothing holds, with the subnet's prefix length.
 
     :raises NetloomError: pool_exhausted.
     """
-    kept = reserved(pool)
     inside = pool.ip_range or pool.subnet
-    for address in addresses(inside):
-        if address not in kept and address not in used:
-            return ipaddress.ip_interface(f"{address}/{pool.subnet.prefixlen}")
-    taken = sum(address in inside for address in {**kept, **used})
-    raise NetloomError(
-        "pool_exhausted",
-        f"network {network}: no free address in {inside}, {taken} of {inside.num_addresses} are taken",
-    )
+    address = leases.lowest(pool.subnet, inside, reserved(pool))
+    if address is None:
+        size = inside.num_addresses
+        raise NetloomError(
+            "pool_exhausted", f"network {network}: no free address in {inside}, {size} of {size} are taken"
+        )
+    return ipaddress.ip_interface(f"{address}/{pool.subnet.prefixlen}")
 
 
 def claimed_address(
-    pool: Pool, address: IPAddress, used: Mapping[IPAddress, str], option: str, network: str
+    pool: Pool, address: IPAddress, leases: Leases, place: str, option: str, network: str
 ) -> IPInterface:
-    """Return `address` with the subnet's prefix length, if a member may ask for it.
+    """Return `address` with the subnet's prefix length, if the endpoint at `place` may ask for it.
 
     :raises NetloomError: invalid_address, address_reserved, address_in_use.
     """
@@ -105,7 +238,7 @@ def claimed_address(
     why = reserved(pool).get(address)
     if why:
         raise NetloomError("address_reserved", f"{option}: {address} is {why} of {pool.subnet}")
-    owner = used.get(address)
+    owner = leases.holder(address, place)
     if owner:
         raise NetloomError("address_in_use", f"{option}: {address} on network {network} is held by {owner}")
     return ipaddress.ip_interface(f"{address}/{pool.subnet.prefixlen}")

@@ -55,19 +55,21 @@ class Network:
     mac: str = ""
     mtu: int = 0  # bytes; 0 means that the driver has none
     created: str = ""  # RFC 3339; empty until the network is in the records
+    topology: str = ""  # the topology that made it, if one did
 
 
 @dataclass(frozen=True)
 class Sandbox:
     """A container's network namespace as it was when it was last seen.
 
-    The cookie is SO_NETNS_COOKIE: unique for one boot, unlike inodes and PIDs, which are reused.
+    The cookie is SO_NETNS_COOKIE: unique for one boot, unlike inodes and PIDs, which are reused. Of a sandbox that
+    is still to be made only the key is known.
     """
 
     key: str  # a path to the namespace, /run/netns/c1 or /proc/12/ns/net
-    boot_id: str
-    cookie: int
-    inode: int
+    boot_id: str = ""
+    cookie: int = 0
+    inode: int = 0
     container_id: str = ""  # the runtime's own id, empty where it has none
 
 
@@ -92,6 +94,7 @@ class Endpoint:
     driver_opts: Pairs = ()
     static: tuple[str, ...] = ()
     sandbox: Sandbox | None = None
+    topology: str = ""  # the topology that made it, if one did
 
     @property
     def place(self) -> str:
@@ -498,6 +501,7 @@ class NetworkRecord(Resource):
             "internal": network.internal,
             "labels": dict(network.labels),
             "ipam_driver": network.ipam_driver,
+            **_owner(network.topology),
         }
         for pool in network.pools:
             option = f"ipam_config[{pool.subnet}]."
@@ -526,7 +530,6 @@ class EndpointRecord(Resource):
 
     def facts(self):
         endpoint = self.endpoint
-        sandbox = endpoint.sandbox
         return {
             "runtime": endpoint.runtime,
             "ipv4_address": endpoint.ipv4,
@@ -535,8 +538,37 @@ class EndpointRecord(Resource):
             "interface_name": endpoint.ifname,
             "gw_priority": endpoint.gw_priority,
             "driver_opts": dict(endpoint.driver_opts),
-            "sandbox": f"{sandbox.key} ({sandbox.cookie})" if sandbox else None,
+            "sandbox": _spoken(endpoint.sandbox),
+            **_owner(endpoint.topology),
         }
+
+
+@dataclass(frozen=True)
+class NamespaceRecord(Resource):
+    """A named network namespace in the records, which a topology made."""
+
+    name: str
+    topology: str
+    rank = 1
+    handler = "records"
+
+    @property
+    def key(self):
+        return ("namespace record", self.name)
+
+    @property
+    def title(self):
+        return f"record of network namespace {self.name}"
+
+
+def _owner(topology: str) -> dict[str, str]:
+    return {"topology": topology} if topology else {}
+
+
+def _spoken(sandbox: Sandbox | None) -> str | None:
+    if sandbox is None:
+        return None
+    return f"{sandbox.key} ({sandbox.cookie})" if sandbox.cookie else sandbox.key
 
 
 def where(place: str) -> str:

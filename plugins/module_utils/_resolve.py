@@ -10,22 +10,29 @@ and pure. Floor 2.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from ipaddress import ip_network
 
 from ._drivers.options import canonical
 from ._drivers.registry import driver as driver_named
 from ._errors import NetloomError
-from ._ipam import first_gateway, free_subnet, reserved
+from ._ipam import Occupied, first_gateway, free_subnet, reserved
 from ._model import Endpoint, HostFacts, Network, NetworkSpec, Pool, PoolSpec, Subnet
 from ._names import PREDEFINED, local_mac, network_id
 
 _IPV6_MTU = 1280  # RFC 8200, section 5
 
 
-def network(
-    spec: NetworkSpec, recorded: Network | None, others: Sequence[Network], facts: HostFacts, state_dir: str
-) -> Network:
+@dataclass(frozen=True)
+class Others:
+    """What is taken: `subnets` and `bridges` (interface name to name) of other networks, subnets of the `host`."""
+
+    subnets: Occupied = field(default_factory=Occupied)
+    host: Occupied = field(default_factory=Occupied)
+    bridges: dict[str, str] = field(default_factory=dict)
+
+
+def network(spec: NetworkSpec, recorded: Network | None, others: Others, facts: HostFacts, state_dir: str) -> Network:
     """Return the network that `spec` asks for, with what it leaves open taken from `recorded`, else chosen.
 
     :raises NetloomError: it is not valid, or collides with `others` or the host.
@@ -120,16 +127,15 @@ def _given(value, otherwise):
     return otherwise if value is None else value
 
 
-def _bridge_name(wanted: Network, others: Iterable[Network]) -> str:
+def _bridge_name(wanted: Network, others: Others) -> str:
     if wanted.driver != "bridge":
         return ""
     default = "netloom0" if wanted.name == "bridge" else f"br-{wanted.id[:12]}"
     name = dict(wanted.options).get("bridge_name", default)
-    for other in others:
-        if other.ifname == name:
-            raise NetloomError(
-                "invalid_ifname", f"driver_options.bridge_name: {name} is the bridge of network {other.name}"
-            )
+    if others.bridges.get(name, wanted.name) != wanted.name:
+        raise NetloomError(
+            "invalid_ifname", f"driver_options.bridge_name: {name} is the bridge of network {others.bridges[name]}"
+        )
     return name
 
 
@@ -144,7 +150,7 @@ def _mtu(wanted: Network, recorded: Network | None, facts: HostFacts) -> int:
 
 
 def _pools(
-    spec: NetworkSpec, wanted: Network, recorded: Network | None, others: Sequence[Network], facts: HostFacts
+    spec: NetworkSpec, wanted: Network, recorded: Network | None, others: Others, facts: HostFacts
 ) -> tuple[Pool, ...]:
     old = recorded.pools if recorded else ()
     if not driver_named(wanted.driver).ATTACHABLE:
@@ -159,7 +165,7 @@ def _pools(
     kept = {pool.subnet for pool in old}
     for index, pool in enumerate(pools):
         if pool.subnet not in kept:
-            _check_free(pool.subnet, f"ipam_config[{index}].subnet", pools[:index], others, facts)
+            _check_free(pool.subnet, f"ipam_config[{index}].subnet", pools[:index], others)
     if wanted.enable_ipv4 and not any(pool.subnet.version == 4 for pool in pools):
         auto = next((pool for pool in old if pool.auto and pool.subnet.version == 4), None)
         pools.append(auto or _chosen(others, pools, facts))
@@ -216,31 +222,20 @@ def _inside(value, subnet: Subnet) -> bool:
     return value.subnet_of(subnet) if hasattr(value, "subnet_of") else value in subnet
 
 
-def _check_free(
-    subnet: Subnet, option: str, earlier: Iterable[Pool], others: Iterable[Network], facts: HostFacts
-) -> None:
+def _check_free(subnet: Subnet, option: str, earlier: Iterable[Pool], others: Others) -> None:
     for index, pool in enumerate(earlier):
-        if _overlap(subnet, pool.subnet):
+        if subnet.version == pool.subnet.version and subnet.overlaps(pool.subnet):
             raise NetloomError("subnet_overlap", f"{option}: {subnet} overlaps {pool.subnet} of ipam_config[{index}]")
-    for other in others:
-        for pool in other.pools:
-            if _overlap(subnet, pool.subnet):
-                raise NetloomError(
-                    "subnet_overlap", f"{option}: {subnet} overlaps {pool.subnet} of network {other.name}"
-                )
-    for theirs, words in facts.subnets:
-        if _overlap(subnet, theirs):
-            raise NetloomError("subnet_host_conflict", f"{option}: {subnet} overlaps {words} of the host")
+    for found, code, owner in (
+        (others.subnets.overlapping(subnet), "subnet_overlap", "{} of network {}"),
+        (others.host.overlapping(subnet), "subnet_host_conflict", "{1} of the host"),
+    ):
+        if found:
+            raise NetloomError(code, f"{option}: {subnet} overlaps {owner.format(*found)}")
 
 
-def _chosen(others: Iterable[Network], pools: Iterable[Pool], facts: HostFacts) -> Pool:
-    used = [pool.subnet for other in others for pool in other.pools]
-    used += [pool.subnet for pool in pools]
-    used += [subnet for subnet, words in facts.subnets]
+def _chosen(others: Others, pools: Iterable[Pool], facts: HostFacts) -> Pool:
+    used = [*others.subnets, *(pool.subnet for pool in pools), *others.host]
     used += [ip_network(address) for address in facts.nameservers]
     subnet = free_subnet(used)
     return Pool(subnet, first_gateway(subnet, ()), auto=True)
-
-
-def _overlap(one: Subnet, other: Subnet) -> bool:
-    return one.version == other.version and one.overlaps(other)

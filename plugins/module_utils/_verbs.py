@@ -12,13 +12,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ._apply import Goal, Outcome, converge
+from ._apply import Outcome, converge
 from ._changes import spoken_drift
 from ._draft import PRESENT, Draft
-from ._drafting import draft_endpoint, draft_network, open_member, recorded_endpoint
+from ._drafting import (
+    draft_connected,
+    draft_endpoint,
+    draft_network,
+    drop_member,
+    drop_namespaces,
+    drop_network,
+    known_network,
+    recorded_endpoint,
+)
 from ._errors import NetloomError
-from ._model import Endpoint, EndpointSpec, Namespace, Network, NetworkSpec
-from ._names import PREDEFINED, nearest
+from ._goal import goal_of
+from ._model import Endpoint, EndpointSpec, Network, NetworkSpec
 
 
 @dataclass(frozen=True)
@@ -46,17 +55,11 @@ def network_present(
     """
     draft = Draft(host.records)
     network = draft_network(draft, host, spec)
-    if connected is not None and not appends:
-        kept = {draft_endpoint(draft, host, network, item).place for item in connected}
-        for place in draft.members(network.name):
-            if place not in kept:
-                draft.endpoints[network.name, place] = None
-    else:
-        for item in connected or ():
-            draft_endpoint(draft, host, network, item)
-    outcome = converge(draft.goal(host), host, dry_run=dry_run)
+    if connected is not None:
+        draft_connected(draft, host, network, connected, appends=appends)
+    outcome = converge(goal_of(draft, host), host, dry_run=dry_run)
     if network.ifname and not network.internal:
-        outcome = replace(outcome, warnings=(*outcome.warnings, *host.forward_drops(network.ifname)))
+        outcome = replace(outcome, warnings=(*outcome.warnings, *host.forward_drops([network.ifname])))
     return _result(draft, host, outcome, network.name)
 
 
@@ -65,22 +68,10 @@ def network_absent(host: Any, name: str, *, force: bool = False, dry_run: bool =
 
     :raises NetloomError: network_in_use, invalid_name.
     """
-    if name in PREDEFINED:
-        raise NetloomError("invalid_name", f"name: {name} is a predefined network and cannot be removed")
     draft = Draft(host.records)
-    if not draft.network_entry(name):
+    if drop_network(draft, host, name, force=force) is None:
         return Result()
-    members = draft.members(name)
-    if members and not force:
-        names = ", ".join(sorted(member.container for member in members.values()))
-        raise NetloomError(
-            "network_in_use", f"name: network {name} has members: {names}; detach them, or give force=true"
-        )
-    draft.networks[name] = None
-    for place, member in members.items():
-        open_member(host, member)
-        draft.endpoints[name, place] = None
-    return Result(converge(draft.goal(host), host, dry_run=dry_run))
+    return Result(converge(goal_of(draft, host), host, dry_run=dry_run))
 
 
 def endpoint_present(host: Any, spec: EndpointSpec, *, dry_run: bool = False) -> Result:
@@ -91,22 +82,15 @@ def endpoint_present(host: Any, spec: EndpointSpec, *, dry_run: bool = False) ->
     :raises NetloomError: network_not_found, netns_not_found, an address that cannot be had, and others.
     """
     draft = Draft(host.records)
-    entry = draft.network_entry(spec.network)
-    if entry is None and spec.network not in PREDEFINED:
-        names = [item.value.name for item in host.records.networks()]
-        raise NetloomError(
-            "network_not_found",
-            f"network: there is no network {spec.network!a}{nearest(spec.network, [*names, *PREDEFINED])}",
-        )
-    network = draft_network(draft, host, NetworkSpec(spec.network), with_members=False)
+    network = known_network(draft, host, spec.network)
     endpoint = draft_endpoint(draft, host, network, spec)
-    outcome = converge(draft.goal(host), host, dry_run=dry_run)
+    outcome = converge(goal_of(draft, host), host, dry_run=dry_run)
     if not host.is_open(endpoint.place):
         outcome = replace(
             outcome,
             warnings=(*outcome.warnings, f"container: {endpoint.container} does not run; its endpoint is pending"),
         )
-    return replace(_result(draft, host, outcome, spec.network), endpoint=endpoint)
+    return Result(outcome, network, endpoint)
 
 
 def endpoint_absent(host: Any, spec: EndpointSpec, *, dry_run: bool = False) -> Result:
@@ -115,14 +99,15 @@ def endpoint_absent(host: Any, spec: EndpointSpec, *, dry_run: bool = False) -> 
     member = recorded_endpoint(draft, host, spec, host.find(spec.container, spec.runtime))
     if member is None:
         return Result()
-    open_member(host, member)
-    draft.endpoints[member.network, member.place] = None
-    return Result(converge(draft.goal(host), host, dry_run=dry_run), endpoint=member)
+    drop_member(draft, host, member)
+    return Result(converge(goal_of(draft, host), host, dry_run=dry_run), endpoint=member)
 
 
 def namespace_present(host: Any, name: str, *, dry_run: bool = False) -> Result:
     """Make a named network namespace with lo up."""
-    return Result(converge(Goal((Namespace(name),)), host, dry_run=dry_run))
+    draft = Draft(host.records)
+    draft.namespaces[name] = ""
+    return Result(converge(goal_of(draft, host), host, dry_run=dry_run))
 
 
 def namespace_absent(host: Any, name: str, *, force: bool = False, dry_run: bool = False) -> Result:
@@ -130,21 +115,9 @@ def namespace_absent(host: Any, name: str, *, force: bool = False, dry_run: bool
 
     :raises NetloomError: network_in_use, processes run in it and `force` does not allow that.
     """
-    namespace = Namespace(name)
-    exists = bool(host.observe([namespace]))
-    processes = host.processes(name) if exists and not force else []
-    if processes:
-        raise NetloomError(
-            "network_in_use",
-            f"name: namespace {name} has processes in it: {', '.join(map(str, processes[:20]))};"
-            " end them, or give force=true to remove its name only",
-        )
     draft = Draft(host.records)
-    for member in draft.at(f"netns:{name}"):
-        open_member(host, member)
-        draft.endpoints[member.network, member.place] = None
-    goal = draft.goal(host)
-    return Result(converge(replace(goal, obsolete=(*goal.obsolete, namespace)), host, dry_run=dry_run))
+    drop_namespaces(draft, host, {name: force})
+    return Result(converge(goal_of(draft, host), host, dry_run=dry_run))
 
 
 def drift(host: Any, network: Network) -> tuple[str, ...]:

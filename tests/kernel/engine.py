@@ -305,6 +305,10 @@ _COLUMNS = {
     "networks": "name, spec, previous, state",
     "endpoints": "network, place, container, spec, previous, state",
     "settings": "path, original",
+    "namespaces": "name, topology, state",
+    "subnets": "network, subnet, hex(first), hex(last)",
+    "leases": "network, hex(address), place",
+    "free": "network, subnet, hex(first), hex(last)",
 }
 
 

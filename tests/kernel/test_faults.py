@@ -213,7 +213,7 @@ def test_an_undo_that_fails_names_both_errors_and_the_next_run_repairs(name):
 def test_a_full_disk_refuses_the_task_before_anything_is_touched(name, monkeypatch):
     case = CASES[name]
     rig.run("mkdir", "-p", "-m", "700", rig.STATE_DIR)
-    rig.run("mount", "-t", "tmpfs", "-o", "size=64k,mode=700", "full", rig.STATE_DIR)
+    rig.run("mount", "-t", "tmpfs", "-o", "size=256k,mode=700", "full", rig.STATE_DIR)
     case.prepare()
     fill = "cat /dev/zero >{0}/fill 2>/dev/null; :"
     rig.run("sh", "-c", fill.format(rig.STATE_DIR))

@@ -248,21 +248,21 @@ def test_an_nft_that_hangs_is_given_up(fake_nft, monkeypatch):
 
 
 def test_a_foreign_chain_that_drops_is_found_until_its_owner_lets_the_bridge_through():
-    assert firewall.foreign_forward_drops("br-a") == ()
+    assert firewall.foreign_forward_drops(["br-a"]) == {}
     make(*OURS)
     chain = "chain FORWARD { type filter hook forward priority 0; policy drop; }"
     run("nft", "-f", "-", stdin=f"table ip filter {{ {chain}\n}}\n")
-    assert firewall.foreign_forward_drops("br-a") == ("ip filter FORWARD",)
+    assert firewall.foreign_forward_drops(["br-a"]) == {"ip filter FORWARD": ["br-a"]}
     run("nft", "insert", "rule", "ip", "filter", "FORWARD", "iifname", "br-a", "counter", "accept")
-    assert firewall.foreign_forward_drops("br-a") == ()
-    assert firewall.foreign_forward_drops("br-b") == ("ip filter FORWARD",)
+    assert firewall.foreign_forward_drops(["br-a"]) == {}
+    assert firewall.foreign_forward_drops(["br-a", "br-b", "br-c"]) == {"ip filter FORWARD": ["br-b", "br-c"]}
 
 
 @pytest.mark.skipif(not Path("/usr/sbin/iptables-nft").exists(), reason="iptables-nft is not installed")
 def test_the_cure_for_docker_is_recognized():
     for command in ("-P FORWARD DROP", "-N DOCKER-USER", "-A FORWARD -j DOCKER-USER"):
         run("/usr/sbin/iptables-nft", *command.split())
-    assert firewall.foreign_forward_drops("br-a") == ("ip filter FORWARD",)
+    assert firewall.foreign_forward_drops(["br-a"]) == {"ip filter FORWARD": ["br-a"]}
     for side in ("-i", "-o"):
         run("/usr/sbin/iptables-nft", "-I", "DOCKER-USER", side, "br-a", "-j", "ACCEPT")
-    assert firewall.foreign_forward_drops("br-a") == ()
+    assert firewall.foreign_forward_drops(["br-a"]) == {}

@@ -13,7 +13,7 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -90,15 +90,19 @@ def _in_place(changes: Sequence[Change]) -> Any:
     return transaction(changes, found)
 
 
-def foreign_forward_drops(ifname: str) -> tuple[str, ...]:
-    """Return the chains of other programs that drop what the bridge `ifname` sends or gets, as `foreign_drops`."""
+def foreign_forward_drops(ifnames: Iterable[str]) -> dict[str, list[str]]:
+    """Return the chains of other programs that drop what bridges send or get, as `foreign_drops`: chain to bridges."""
     from .._coexistence import foreign_drops  # when a network is made, and never again
 
     chains = foreign_drops(_answer(_nft("list", "chains")))
     items: list[Any] = []
     for family, name in dict.fromkeys(tuple(chain.split(" ")[:2]) for chain in chains):
         items += _answer(_nft("list", "table", family, name))["nftables"]
-    return foreign_drops({"nftables": items}, ifname)
+    found: dict[str, list[str]] = {}
+    for ifname in ifnames if items else ():
+        for chain in foreign_drops({"nftables": items}, ifname):
+            found.setdefault(chain, []).append(ifname)
+    return found
 
 
 def _nft(*arguments: str, commands: Any = None) -> subprocess.CompletedProcess[str]:

@@ -13,8 +13,9 @@ import os
 import resource
 import socket
 import time
-from collections.abc import Iterable, Sequence
-from typing import Any, Callable
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Callable, NamedTuple
 
 from .. import _changes
 from .._changes import Change
@@ -23,7 +24,8 @@ from .._model import HOST, HostFacts, Resource, Sandbox
 from .._sandboxes import registry
 from .._sandboxes.registry import Found, OpenSandbox
 from . import netlink, netns
-from .records import Records, check_private
+from .database import check_private
+from .records import Records
 
 _BUSY_TRIES = 5
 _BUSY_STEP_SECONDS = 0.01
@@ -41,6 +43,13 @@ _HINTS = {
 }
 
 
+class Stage(NamedTuple):
+    """How long a part of a task took, and how many things it was about."""
+
+    seconds: float = 0.0
+    things: int = 0
+
+
 class Host:
     """One task's hold on the host. Without `lock_timeout` it only looks: no lock is taken, nothing is made."""
 
@@ -50,11 +59,14 @@ class Host:
         self.records = Records(state_dir)
         self._lock: tuple[int, bool] | None = None
         self._sandboxes: dict[str, OpenSandbox] = {}
+        self._promised: dict[str, Found] = {}  # sandboxes that this task is about to make
         self._sockets: dict[str, Any] = {}
         self._sockets_max = 1
         self._links: dict[tuple[str, str], Any] = {}
         self.removed: dict[str, int] = {}  # descriptors of the named namespaces that this task has removed
         self._indexes: dict[tuple[str, str], int] = {}
+        self.stages: dict[str, Stage] = {}
+        self.progress: Callable[[str], Any] = lambda line: None  # told each stage as it begins
 
     def __enter__(self) -> Host:
         check_private(self.state_dir, directory=True)
@@ -116,7 +128,8 @@ class Host:
     def apply(self, changes: Iterable[Change]) -> None:
         """Make `changes` in their order, each handler getting its neighbouring ones at once."""
         for name, batch in _changes.batches(changes):
-            _handler(name).apply(self, batch)
+            with self.stage(f"apply {name}", len(batch)):
+                _handler(name).apply(self, batch)
 
     def observe(self, wanted: Iterable[Resource]) -> list[Resource]:
         """Return what is there of `wanted`. What is in a sandbox that is not open counts as gone."""
@@ -125,7 +138,7 @@ class Host:
         groups: dict[str, dict[Any, Resource]] = {}
         for item in wanted:
             place = getattr(item, "place", HOST)
-            if place == HOST or place in self._sandboxes or item.handler == "links":
+            if place == HOST or item.handler == "links" or self._is_made(place):
                 groups.setdefault(item.handler, {})[item.key] = item
         found: list[Resource] = []
         for name, resources in groups.items():
@@ -138,26 +151,54 @@ class Host:
 
         return self.look("read addresses and routes", facts.read, self, frozenset(ours))
 
+    @contextmanager
+    def stage(self, name: str, things: int = 0) -> Iterator[None]:
+        """Tell that a part of the task begins, and add how long it takes to the stage `name`."""
+        self.progress(f"{name} ({things})" if things else name)
+        begun = time.perf_counter()
+        try:
+            yield
+        finally:
+            spent = time.perf_counter() - begun
+            before = self.stages.get(name, Stage())
+            self.stages[name] = Stage(before.seconds + spent, before.things + things)
+
     # --- sandboxes ---
 
+    def promise(self, name: str) -> None:
+        """Have the named namespace `name`, which this task makes, count as a container that runs."""
+        found = registry.promised(name)
+        self._promised[f"{found.runtime}:{found.name}"] = found
+
     def find(self, container: str, runtime: str) -> Found | None:
-        """Return what the runtimes say of a container's name."""
-        return registry.find(container, runtime)
+        """Return what the runtimes say of a container's name, and this task of the namespaces that it makes."""
+        return registry.find(container, runtime, self._promised.values())
 
     def not_found(self, container: str, runtime: str) -> NetloomError:
         """Return the error for a name that `find` found nothing for."""
         return registry.not_found(container, runtime)
 
-    def open(self, place: str, found: Found) -> OpenSandbox:
-        """Return the namespace of a container, known as `place` from now on."""
+    def open(self, place: str, found: Found) -> Sandbox:
+        """Return what is to be recorded of the namespace of a container, which is known as `place` from now on."""
+        if place in self._promised:
+            return self.sandbox(place)
         if place not in self._sandboxes:
             self._sockets_max = max(1, _allowed_descriptors() // _DESCRIPTORS_PER_SOCKET // 2)
             self._sandboxes[place] = self.look(f"open {found.name}", registry.open_sandbox, found)
-        return self._sandboxes[place]
+        return self._sandboxes[place].sandbox
 
     def sandbox(self, place: str) -> Sandbox:
-        """Return what is to be recorded of a namespace that is open."""
-        return self._sandboxes[place].sandbox
+        """Return what is to be recorded of a namespace that is open; of one to be made, what is known already."""
+        if self._is_made(place):
+            return self._sandboxes[place].sandbox
+        return Sandbox(self._promised[place].key)
+
+    def _is_made(self, place: str) -> bool:
+        """Return whether the namespace of `place` is open, or can be by now."""
+        if place in self._promised and registry.is_made(self._promised[place]):
+            found = self._promised.pop(place)
+            self.open(place, found)
+        return place in self._sandboxes
 
     def shut(self, place: str) -> None:
         """Forget a namespace that is not what it seemed."""
@@ -172,16 +213,19 @@ class Host:
         except OSError:
             return False
 
-    def processes(self, name: str) -> list[int]:
-        """Return the PIDs of the processes in a named network namespace."""
+    def processes(self, names: Iterable[str]) -> dict[str, list[int]]:
+        """Return the PIDs of the processes in named network namespaces, by name; those without any are left out."""
         from . import namespaces
 
-        return namespaces.processes(name)
+        return namespaces.processes(names)
 
     def is_open(self, place: str) -> bool:
-        return place in self._sandboxes
+        """Return whether a sandbox is there for this task, or will be."""
+        return place in self._sandboxes or place in self._promised
 
     def descriptor(self, place: str) -> int:
+        """Return the open namespace of a sandbox, which exists by now."""
+        self._is_made(place)
         return self._sandboxes[place].fd
 
     def inside(self, place: str, act: Callable[..., Any], *args: Any) -> Any:
@@ -204,7 +248,7 @@ class Host:
 
     def link(self, place: str, name: str) -> Any:
         """Return a link as this observation saw it, None if there is none."""
-        if place != HOST and place not in self._sandboxes:
+        if place != HOST and not self._is_made(place):
             return None
         if (place, name) not in self._links:
             self._links[place, name] = netlink.link(self.netlink(place), name) if name else None
@@ -243,6 +287,8 @@ class Host:
 
     def interfaces(self, place: str) -> dict[str, int]:
         """Return the interfaces of a sandbox: name to index."""
+        if not self._is_made(place):
+            return {}
         messages = self.look("read interfaces", lambda: netlink.links(self.netlink(place)))
         return {message.get_attr("IFLA_IFNAME"): message["index"] for message in messages}
 
@@ -255,14 +301,13 @@ class Host:
             if getattr(exc, "code", None) != errno.ENODEV:
                 raise
 
-    def forward_drops(self, ifname: str) -> list[str]:
-        """Return, one sentence each, what keeps other programs from forwarding a bridge's packets, and the cure."""
+    def forward_drops(self, ifnames: Iterable[str]) -> list[str]:
+        """Return, for each chain of another program that drops what bridges forward, what it is and the cure."""
         from .. import _coexistence
         from . import firewall
 
         return [
-            f"{chain}, a chain of another program, drops what {ifname} forwards. {_coexistence.cure(chain, ifname)}"
-            for chain in firewall.foreign_forward_drops(ifname)
+            _coexistence.warning(chain, dropped) for chain, dropped in firewall.foreign_forward_drops(ifnames).items()
         ]
 
     def announce(self, changes: Sequence[Change]) -> None:

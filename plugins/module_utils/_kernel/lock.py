@@ -15,7 +15,7 @@ import os
 import time
 
 from .._errors import NetloomError
-from .records import check_private
+from .database import check_private
 
 _STEP_SECONDS = 0.02
 

@@ -11,7 +11,7 @@ import fcntl
 import os
 import socket
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from .._changes import Change
@@ -58,18 +58,18 @@ def apply(host: Any, changes: Sequence[Change]) -> None:
             host.execute(f"bring lo up in {resource.name}", _inside, resource.name, _set_up)
 
 
-def processes(name: str) -> list[int]:
-    """Return the PIDs of the processes in a namespace."""
-    target = os.stat(path_of(name))
-    found = []
-    for pid in filter(str.isdigit, os.listdir("/proc")):
+def processes(names: Iterable[str]) -> dict[str, list[int]]:
+    """Return the PIDs of the processes in namespaces, by name; those without any, or that are gone, are left out."""
+    inodes = {os.stat(path_of(name)).st_ino: name for name in names if is_mounted(name)}
+    found: dict[str, list[int]] = {}
+    for pid in sorted(map(int, filter(str.isdigit, os.listdir("/proc")))) if inodes else ():
         try:
-            theirs = os.stat(f"/proc/{pid}/ns/net")
+            inode = os.stat(f"/proc/{pid}/ns/net").st_ino
         except OSError:
             continue
-        if (theirs.st_dev, theirs.st_ino) == (target.st_dev, target.st_ino):
-            found.append(int(pid))
-    return sorted(found)
+        if inode in inodes:
+            found.setdefault(inodes[inode], []).append(pid)
+    return found
 
 
 def _make(name: str, removed: int | None) -> None:

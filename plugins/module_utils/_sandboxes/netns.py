@@ -23,7 +23,11 @@ def accepts(container: str) -> bool:
 
 def find(container: str, *, chosen: bool) -> Found | None:
     """Return the named namespace; None if there is none. Whether the file is one is seen when it is opened."""
-    path = f"{DIRECTORY}/{container}"
-    if not os.path.lexists(path):
-        return None
-    return Found("netns", container, path, path)
+    found = at(container)
+    return found if os.path.lexists(found.key) else None
+
+
+def at(name: str) -> Found:
+    """Return the named namespace `name`, whether or not there is one."""
+    path = f"{DIRECTORY}/{name}"
+    return Found("netns", name, path, path)

@@ -9,6 +9,7 @@ so that a task pays for the runtimes it asks. Collection-private. Floor 4.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from .._errors import NetloomError
@@ -29,23 +30,41 @@ NOUNS = {
 }
 
 
-def find(container: str, runtime: str = "auto") -> Found | None:
+def promised(name: str) -> Found:
+    """Return the named namespace `name` as it will be found once it is made."""
+    from . import netns
+
+    return netns.at(name)
+
+
+def is_made(found: Found) -> bool:
+    """Return whether a namespace that was promised is there."""
+    from .._kernel import namespaces
+
+    return namespaces.is_mounted(found.name)
+
+
+def find(container: str, runtime: str = "auto", expected: Collection[Found] = ()) -> Found | None:
     """Return the container that is called `container`, running or not; None if there is none.
 
-    With `auto`, a path is one if it begins with "/", and every runtime is asked for anything else.
+    With `auto`, a path is one if it begins with "/", and every runtime is asked for anything else. The named
+    namespaces `expected` are about to be made, and count as found.
 
     :raises NetloomError: two runtimes have one of that name, nothing can be called so, or a runtime fails.
     """
     if runtime == "auto":
         if not container.startswith("/"):
             check_name(container)
-            return _find_anywhere(container)
+            return _find_anywhere(container, [found for found in expected if found.name == container])
         runtime = "path"
     if runtime not in RUNTIMES:
         raise NetloomError("option_invalid", f"runtime: {runtime!r} is none of auto, {', '.join(RUNTIMES)}")
     picked = _runtime(runtime)
     if not picked.accepts(container):
         raise NetloomError("netns_invalid", f"container: {container!r} {picked.RULE}")
+    for found in expected:
+        if runtime in ("netns", "path") and container in (found.name, found.path):
+            return found
     return picked.find(container, chosen=True)
 
 
@@ -63,9 +82,8 @@ def not_found(container: str, runtime: str = "auto") -> NetloomError:
     return NetloomError("netns_not_found", f"container: no {NOUNS[runtime]} is called {container!r}")
 
 
-def _find_anywhere(container: str) -> Found | None:
+def _find_anywhere(container: str, answers: list[Found]) -> Found | None:
     """Ask every runtime. One that fails is forgiven if exactly one of the others has the container."""
-    answers: list[Found] = []
     failures: list[NetloomError] = []
     for name in ANYWHERE:
         picked = _runtime(name)

@@ -10,6 +10,7 @@ from ipaddress import ip_address, ip_interface, ip_network
 
 import pytest
 from ansible_collections.netloom.containers.plugins.module_utils import _endpoints as endpoints
+from ansible_collections.netloom.containers.plugins.module_utils._ipam import Leases
 from ansible_collections.netloom.containers.plugins.module_utils._model import (
     EndpointSpec,
     Network,
@@ -41,7 +42,14 @@ def attached(network=None, recorded=None, others=(), ifnames=(), container="c1",
     network = network or net()
     asked = {name: ip_address(value) if name in ("ipv4", "ipv6") else value for name, value in asked.items()}
     spec = EndpointSpec(network.name, container, **asked)
-    return endpoints.endpoint(spec, network, recorded, ("netns", container), SANDBOX, others, ifnames)
+    return endpoints.endpoint(spec, network, recorded, ("netns", container), SANDBOX, leases(*others), ifnames)
+
+
+def leases(*held):
+    found = Leases()
+    for endpoint in held:
+        found.put(endpoint.place, endpoint)
+    return found
 
 
 # --- a new endpoint ---
@@ -183,7 +191,7 @@ def test_a_derived_mac_that_is_taken_gives_way_to_a_local_one():
 def test_an_endpoint_keeps_its_name_whatever_the_container_is_called_now():
     before = attached(container="c1")
     spec = EndpointSpec("net", "/run/netns/c1")
-    after = endpoints.endpoint(spec, net(), before, ("path", "/run/netns/c1"), SANDBOX, [], [])
+    after = endpoints.endpoint(spec, net(), before, ("path", "/run/netns/c1"), SANDBOX, leases(), [])
     assert after == before
 
 
@@ -193,19 +201,20 @@ def test_an_endpoint_keeps_its_name_whatever_the_container_is_called_now():
 def test_an_address_that_a_rebuilt_network_still_holds_is_kept():
     before = attached(ipv4="10.50.0.9", mac="02:00:00:00:00:09", ifname="web0")
     rebuilt = net("net", pool("10.50.0.0/24", "10.50.0.254"))
-    assert endpoints.moved(before, rebuilt, []) == before
+    assert endpoints.moved(before, rebuilt, leases()) == before
 
 
 def test_an_address_that_a_rebuilt_network_does_not_hold_is_replaced_and_the_rest_is_kept():
     before = attached(mac="02:00:00:00:00:09", ifname="web0")
-    after = endpoints.moved(before, net("net", pool("10.60.0.0/24", "10.60.0.1")), [])
+    after = endpoints.moved(before, net("net", pool("10.60.0.0/24", "10.60.0.1")), leases())
     assert (str(after.ipv4), after.mac, after.ifname) == ("10.60.0.2/24", "02:00:00:00:00:09", "web0")
 
 
 def test_two_members_that_move_get_two_addresses():
     rebuilt = net("net", pool("10.60.0.0/24", "10.60.0.1"))
-    first = endpoints.moved(attached(), rebuilt, [])
-    assert str(endpoints.moved(attached(container="c2", ipv4="10.50.0.3"), rebuilt, [first]).ipv4) == "10.60.0.3/24"
+    first = endpoints.moved(attached(), rebuilt, leases())
+    second = endpoints.moved(attached(container="c2", ipv4="10.50.0.3"), rebuilt, leases(first))
+    assert str(second.ipv4) == "10.60.0.3/24"
 
 
 # --- default routes ---

@@ -14,7 +14,7 @@ from ipaddress import ip_address, ip_interface, ip_network
 import pytest
 from ansible_collections.netloom.containers.plugins.module_utils import _ipam as ipam
 from ansible_collections.netloom.containers.plugins.module_utils._errors import NetloomError
-from ansible_collections.netloom.containers.plugins.module_utils._model import Pool
+from ansible_collections.netloom.containers.plugins.module_utils._model import Endpoint, Pool
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -28,14 +28,30 @@ def pool(subnet, gateway=None, ip_range=None, **aux):
     )
 
 
+def holding(container, address, mac="02:00:00:00:00:01"):
+    """Return an endpoint that holds an address."""
+    ipv4, ipv6 = (address, None) if address.version == 4 else (None, address)
+    return Endpoint("net", container, "netns", "0" * 64, "veth0", "eth0", mac, ipv4, ipv6)
+
+
+def leases(*held):
+    """Return the leases of a network whose containers hold these addresses, (container, address) each."""
+    found = ipam.Leases()
+    for number, (container, address) in enumerate(held):
+        found.put(f"netns:{container}-{number}", holding(container, ip_interface(address)))
+    return found
+
+
 def fill(of, limit=1 << 17):
     """Return what a network hands out until it refuses, and the refusal."""
-    used = {}
+    given_out, held = [], ipam.Leases()
     for number in range(limit):
         try:
-            used[ipam.free_address(of, used, "net").ip] = f"c{number}"
+            address = ipam.free_address(of, held, "net")
         except NetloomError as error:
-            return [str(address) for address in used], error
+            return [str(address.ip) for address in given_out], error
+        given_out.append(address)
+        held.put(f"netns:c{number}", holding(f"c{number}", address))
     raise AssertionError("it never ends")
 
 
@@ -81,7 +97,7 @@ def test_range_gateway_and_reserved_addresses_together():
     given_out, error = fill(small)
     assert given_out == ["10.50.0.64"]
     assert error.message == "network net: no free address in 10.50.0.64/31, 2 of 2 are taken"
-    claimed = ipam.claimed_address(small, ip_address("10.50.0.129"), {}, "ipv4_address", "net")
+    claimed = ipam.claimed_address(small, ip_address("10.50.0.129"), leases(), "", "ipv4_address", "net")
     assert claimed == ip_interface("10.50.0.129/24")
     assert ipam.counters(small, []) == {"IPsInUse": 5, "DynamicIPsAvailable": 1}
     assert ipam.counters(small, [ip_address("10.50.0.64")]) == {"IPsInUse": 6, "DynamicIPsAvailable": 0}
@@ -89,9 +105,11 @@ def test_range_gateway_and_reserved_addresses_together():
 
 def test_an_address_that_is_released_from_a_full_pool_is_the_next_one():
     full = pool("10.50.0.0/24", "10.50.0.1")
-    used = {ip_address(f"10.50.0.{last}"): "c" for last in range(2, 255)}
-    del used[ip_address("10.50.0.97")]
-    assert ipam.free_address(full, used, "net") == ip_interface("10.50.0.97/24")
+    held = leases(*(("c", f"10.50.0.{last}/24") for last in range(2, 255)))
+    with pytest.raises(NetloomError, match="no free address"):
+        ipam.free_address(full, held, "net")
+    held.put("netns:c-95", None)
+    assert ipam.free_address(full, held, "net") == ip_interface("10.50.0.97/24")
 
 
 def test_a_31_has_two_addresses_and_no_broadcast():
@@ -115,13 +133,62 @@ def test_a_31_has_two_addresses_and_no_broadcast():
 )
 def test_an_address_that_cannot_be_had_is_refused_with_who_has_it(address, code, message, refused):
     subnet = pool("10.50.0.0/24", "10.50.0.1", printer="10.50.0.5")
-    used = {ip_address("10.50.0.9"): "web"}
-    assert refused(ipam.claimed_address, subnet, ip_address(address), used, "ipv4_address", "net") == (code, message)
+    asked = (ip_address(address), leases(("web", "10.50.0.9/24")), "netns:me", "ipv4_address", "net")
+    assert refused(ipam.claimed_address, subnet, *asked) == (code, message)
 
 
 def test_an_address_outside_the_range_may_be_asked_for():
     subnet = pool("10.50.0.0/24", "10.50.0.1", "10.50.0.128/25")
-    assert ipam.claimed_address(subnet, ip_address("10.50.0.2"), {}, "o", "net") == ip_interface("10.50.0.2/24")
+    asked = (ip_address("10.50.0.2"), leases(), "", "o", "net")
+    assert ipam.claimed_address(subnet, *asked) == ip_interface("10.50.0.2/24")
+
+
+# --- leases: as recorded, and as a task is about to change them ---
+
+
+class Recorded(ipam.NoLeases):
+    """Records in which c1 holds 10.50.0.2 and c2 holds 10.50.0.3."""
+
+    def holders(self, address):
+        return {"10.50.0.2": [("netns:c1", "c1")], "10.50.0.3": [("netns:c2", "c2")]}.get(str(address), [])
+
+    def mac_holders(self, mac):
+        return [("netns:c1", "c1")] if mac == "02:00:00:00:00:01" else []
+
+    def next_free(self, subnet, first, last):
+        return next((one for one in subnet if first <= one <= last and not self.holders(one)), None)
+
+
+C1 = holding("c1", ip_interface("10.50.0.2/24"))
+
+
+def test_what_the_records_say_counts_until_the_task_decides_otherwise():
+    held = ipam.Leases(Recorded())
+    subnet = pool("10.50.0.0/24", "10.50.0.1")
+    assert (held.holder(ip_address("10.50.0.2")), held.mac_holder("02:00:00:00:00:01")) == ("c1", "c1")
+    assert str(ipam.free_address(subnet, held, "net").ip) == "10.50.0.4"
+    held.put("netns:c1", None, [C1])
+    assert (held.holder(ip_address("10.50.0.2")), held.mac_holder("02:00:00:00:00:01")) == ("", "")
+    assert str(ipam.free_address(subnet, held, "net").ip) == "10.50.0.2"
+
+
+def test_an_endpoint_never_stands_in_its_own_way():
+    held = ipam.Leases(Recorded())
+    assert held.holder(ip_address("10.50.0.2"), "netns:c1") == ""
+    held.put("netns:c1", C1, [C1])
+    assert held.holder(ip_address("10.50.0.2"), "netns:c1") == ""
+    assert held.holder(ip_address("10.50.0.2"), "netns:c2") == "c1"
+
+
+def test_an_address_that_one_gives_up_and_another_takes_is_held_once():
+    held = ipam.Leases(Recorded())
+    moved = holding("c1", ip_interface("10.50.0.9/24"))
+    held.put("netns:c1", moved, [C1])
+    held.put("netns:c3", holding("c3", ip_interface("10.50.0.2/24")))
+    assert held.holder(ip_address("10.50.0.2"), "netns:c1") == "c3"
+    assert held.holder(ip_address("10.50.0.9")) == "c1"
+    held.put("netns:c3", None)
+    assert held.holder(ip_address("10.50.0.2")) == ""
 
 
 # --- gateways ---
@@ -207,19 +274,46 @@ def test_ipv6_gives_neither_the_anycast_address_nor_the_gateway():
 
 def test_the_last_address_of_an_ipv6_range_can_be_had():
     last = pool("fd00::/64", "fd00::1", "fd00::ffff:ffff:ffff:ffff/128")
-    assert str(ipam.free_address(last, {}, "net")) == "fd00::ffff:ffff:ffff:ffff/64"
+    assert str(ipam.free_address(last, leases(), "net")) == "fd00::ffff:ffff:ffff:ffff/64"
 
 
 def test_a_large_pool_costs_nothing_before_it_is_used():
     started = time.perf_counter()
     for subnet in ("10.0.0.0/8", "fd00::/8"):
-        assert ipam.free_address(pool(subnet, None), {}, "net")
+        assert ipam.free_address(pool(subnet, None), leases(), "net")
         assert ipam.counters(pool(subnet, None), [])
     assert time.perf_counter() - started < 0.1
 
 
 def test_counters_of_an_ipv6_subnet_are_exact():
     assert ipam.counters(pool("fd00::/64", "fd00::1"), []) == {"IPsInUse": 2, "DynamicIPsAvailable": (1 << 64) - 2}
+
+
+# --- which subnet overlaps which ---
+
+
+@st.composite
+def subnets(draw):
+    base, longest = draw(st.sampled_from([("10.0.0.0", 32), ("fd00::", 128)]))
+    length = draw(st.integers(longest - 12, longest))
+    return ipaddress.ip_network((int(ip_address(base)) + draw(st.integers(0, 1 << 12)), length), strict=False)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.tuples(subnets(), st.sampled_from("abc")), max_size=12), subnets(), st.sampled_from("abcd"))
+def test_what_a_subnet_overlaps_is_what_comparing_it_with_each_says(taken, asked, gone):
+    occupied = ipam.Occupied(taken)
+    owners = {}
+    for subnet, owner in taken:
+        owners.setdefault(subnet, owner)
+    occupied.remove(gone)
+    expected = {
+        (subnet, owner)
+        for subnet, owner in owners.items()
+        if owner != gone and subnet.version == asked.version and subnet.overlaps(asked)
+    }
+    found = occupied.overlapping(asked)
+    assert found in expected if expected else found is None
 
 
 # --- against a model that cannot be wrong ---
@@ -251,37 +345,40 @@ class Model:
         }
 
 
-def agree(model, address):
+def agree(model, held, address):
     """Take or release `address` (None: any) in the model, and check that the real thing says the same."""
-    used = model.used()
     if address is None:
         try:
-            got = ipam.free_address(model.of, used, "net").ip
+            got = ipam.free_address(model.of, held, "net")
         except NetloomError as error:
             assert error.code == "pool_exhausted"
-            got = None
-        assert got == model.lowest()
-        if got is not None:
-            model.holders[got] = "c"
-    elif address in used:
+            assert model.lowest() is None
+            return
+        assert got.ip == model.lowest()
+    elif address in model.used():
         with pytest.raises(NetloomError, match="is held by c"):
-            ipam.claimed_address(model.of, address, used, "o", "net")
+            ipam.claimed_address(model.of, address, held, "", "o", "net")
+        held.put(str(address), None)
         model.holders[address] = None
+        return
     else:
         try:
-            ipam.claimed_address(model.of, address, used, "o", "net")
-            model.holders[address] = "c"
+            got = ipam.claimed_address(model.of, address, held, "", "o", "net")
         except NetloomError as error:
             assert error.code == "address_reserved"
             assert model.holders[address] == "reserved"
+            return
+    held.put(str(got.ip), holding("c", got))
+    model.holders[got.ip] = "c"
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_ten_thousand_operations_agree_with_the_model(seed):
     chance = random.Random(seed)
     model = Model(pool("10.50.0.0/26", "10.50.0.9", "10.50.0.0/27", a="10.50.0.20", b="10.50.0.40"))
+    held = ipam.Leases()
     for _turn in range(2000):
-        agree(model, chance.choice((None, ip_address("10.50.0.0") + chance.randrange(64))))
+        agree(model, held, chance.choice((None, ip_address("10.50.0.0") + chance.randrange(64))))
         assert ipam.counters(model.of, model.used()) == model.counters()
 
 
@@ -305,9 +402,9 @@ def pools(draw):
 @settings(max_examples=200, deadline=None)
 @given(pools(), st.lists(st.none() | st.integers(0, 127), max_size=50))
 def test_any_pool_agrees_with_the_model(of, operations):
-    model = Model(of)
+    model, held = Model(of), ipam.Leases()
     for offset in operations:
-        agree(model, None if offset is None else of.subnet[offset % of.subnet.num_addresses])
+        agree(model, held, None if offset is None else of.subnet[offset % of.subnet.num_addresses])
     assert ipam.counters(of, model.used()) == model.counters()
 
 

@@ -9,6 +9,7 @@ from ipaddress import ip_address, ip_interface, ip_network
 
 import pytest
 from ansible_collections.netloom.containers.plugins.module_utils import _resolve as resolve
+from ansible_collections.netloom.containers.plugins.module_utils._ipam import Occupied
 from ansible_collections.netloom.containers.plugins.module_utils._model import (
     Endpoint,
     HostFacts,
@@ -34,7 +35,12 @@ def entry(subnet, gateway=None, ip_range=None, aux=None):
 
 
 def resolved(asked, recorded=None, others=(), facts=FACTS):
-    return resolve.network(asked, recorded, others, facts, "/var/lib/netloom")
+    taken = resolve.Others(
+        Occupied((pool.subnet, other.name) for other in others for pool in other.pools),
+        Occupied(facts.subnets),
+        {other.ifname: other.name for other in others},
+    )
+    return resolve.network(asked, recorded, taken, facts, "/var/lib/netloom")
 
 
 def member(container, ipv4=None, ipv6=None, static=()):

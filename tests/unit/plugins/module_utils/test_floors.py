@@ -29,6 +29,7 @@ FLOORS = {
     "_endpoints": 2,
     "_apply": 3,
     "_draft": 3,
+    "_goal": 3,
     "_drafting": 3,
     "_verbs": 3,
     "_inspection": 3,

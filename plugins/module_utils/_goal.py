@@ -1,0 +1,162 @@
+# Copyright (c) 2026, the netloom.containers authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From a draft to a goal: the resources that shall be there, and those that may be there and shall not.
+
+Reads the records, changes nothing. Collection-private. Floor 3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from ._apply import Goal
+from ._draft import PRESENT, Draft, Slot
+from ._drivers.registry import driver
+from ._endpoints import default_routes
+from ._model import (
+    HOST,
+    Address,
+    Bridge,
+    Endpoint,
+    EndpointRecord,
+    Key,
+    Namespace,
+    NamespaceRecord,
+    Network,
+    NetworkRecord,
+    Resource,
+    Route,
+    Ruleset,
+    Sysctl,
+    Up,
+)
+
+
+def goal_of(draft: Draft, host: Any) -> Goal:
+    """Return what makes all of it so. Endpoints whose sandbox is not open are recorded, but not plugged."""
+    goal = _Parts()
+    for name, owner in draft.namespaces.items():
+        _aim_at_namespace(draft, goal, name, owner)
+    for name, network in draft.networks.items():
+        _aim_at_network(draft, goal, name, network)
+    for slot, endpoint in draft.endpoints.items():
+        _aim_at_endpoint(draft, goal, slot, endpoint, opened=host.is_open(slot[1]))
+    for place in draft.networks_at:
+        if host.is_open(place):
+            goal.desired += _routes(draft, place, host)
+            goal.obsolete += _default_routes_before(draft, place)
+    goal.desired += _shared(draft, goal)
+    return Goal(
+        tuple(goal.desired),
+        tuple(goal.obsolete),
+        tuple(goal.recorded),
+        tuple(goal.unfinished),
+        partial(_other_elements, draft),
+    )
+
+
+def _aim_at_namespace(draft: Draft, goal: _Parts, name: str, owner: str | None) -> None:
+    entry = draft.namespace_entry(name)
+    if owner is None:
+        goal.obsolete.append(Namespace(name))
+    else:
+        goal.desired += [Namespace(name), *([NamespaceRecord(name, owner)] if owner else [])]
+    if entry:
+        goal.recorded.append(entry.value)
+        goal.unfinished += [entry.value.key] if entry.state != PRESENT and owner else []
+
+
+def _aim_at_network(draft: Draft, goal: _Parts, name: str, network: Network | None) -> None:
+    entry = draft.network_entry(name)
+    if network is not None:
+        goal.desired += [NetworkRecord(network), *_of_network(network, recorded=bool(entry))]
+    if entry:
+        goal.recorded.append(NetworkRecord(entry.value))
+        goal.obsolete += [item for version in entry.all for item in _of_network(version, recorded=True)]
+        goal.unfinished += [("network", name)] if entry.state != PRESENT and network else []
+
+
+def _aim_at_endpoint(draft: Draft, goal: _Parts, slot: Slot, endpoint: Endpoint | None, *, opened: bool) -> None:
+    entry = draft.endpoint_entry(slot)
+    if endpoint is not None:
+        goal.desired += [EndpointRecord(endpoint), *(_of_endpoint(draft, endpoint) if opened else ())]
+    if entry:
+        goal.recorded.append(EndpointRecord(entry.value))
+    if entry and (endpoint is None or opened or entry.state != PRESENT):
+        goal.obsolete += [item for version in entry.all for item in _of_endpoint(draft, version)]
+        goal.unfinished += [("endpoint", *slot)] if entry.state != PRESENT and endpoint else []
+
+
+def _other_elements(draft: Draft) -> tuple[Resource, ...]:
+    return tuple(item for network in draft.undrafted() for item in _of_network(network) if item.handler == "firewall")
+
+
+def _of_endpoint(draft: Draft, endpoint: Endpoint) -> Iterator[Resource]:
+    network = draft.network(endpoint.network)
+    if network is None or not driver(network.driver).ATTACHABLE:
+        entry = draft.network_entry(endpoint.network)
+        network = entry.value if entry else None
+    return driver(network.driver).endpoint_resources(network, endpoint) if network else iter(())
+
+
+def _routes(draft: Draft, place: str, host: Any) -> Iterator[Resource]:
+    plugged = []
+    for endpoint in draft.at(place):
+        network = draft.network(endpoint.network)
+        if network is not None and _carries(draft, endpoint, host):
+            plugged.append((endpoint, network))
+    return default_routes(place, plugged)
+
+
+def _carries(draft: Draft, endpoint: Endpoint, host: Any) -> bool:
+    """Return whether a route can go through an endpoint: this task plugs it in, or it works as it is.
+
+    One of another network may be damaged, or half made by a killed run: that is that network's to repair.
+    """
+    if (endpoint.network, endpoint.place) in draft.endpoints:
+        return True
+    needed = [item for item in _of_endpoint(draft, endpoint) if isinstance(item, (Address, Up))]
+    return len(host.observe(needed)) == len(needed)
+
+
+def _default_routes_before(draft: Draft, place: str) -> Iterator[Resource]:
+    """Yield the default routes that a sandbox's endpoints may have given it, as they are and were."""
+    entries = [draft.endpoint_entry((network, place)) for network in draft.networks_at[place]]
+    before = [version for entry in entries if entry for version in entry.all]
+    for name, destination in (("ipv4", "0.0.0.0/0"), ("ipv6", "::/0")):
+        if any(getattr(endpoint, name) for endpoint in (*before, *draft.at(place))):
+            yield Route(place, destination, "", "")
+
+
+def _shared(draft: Draft, goal: _Parts) -> list[Resource]:
+    """Return what of the obsolete the other networks need: the table, and the host's forwarding."""
+    missing = {item.key for item in goal.obsolete if _is_shared(item)} - {item.key for item in goal.desired}
+    found: dict[Key, Resource] = {}
+    for network in draft.undrafted() if missing else ():
+        found.update((item.key, item) for item in _of_network(network) if item.key in missing)
+        if len(found) == len(missing):
+            break
+    return list(found.values())
+
+
+class _Parts:
+    """A goal in the making."""
+
+    def __init__(self) -> None:
+        self.desired: list[Resource] = []
+        self.obsolete: list[Resource] = []
+        self.recorded: list[Resource] = []
+        self.unfinished: list[Key] = []
+
+
+def _of_network(network: Network, *, recorded: bool = False) -> Iterator[Resource]:
+    for item in driver(network.driver).network_resources(network):
+        yield replace(item, recorded=True) if recorded and isinstance(item, Bridge) else item
+
+
+def _is_shared(item: Resource) -> bool:
+    return isinstance(item, Ruleset) or (isinstance(item, Sysctl) and item.place == HOST and not item.ifname)

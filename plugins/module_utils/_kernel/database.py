@@ -1,0 +1,178 @@
+# Copyright (c) 2026, the netloom.containers authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The file <state_dir>/state.db: its tables, who may have made it, and transactions in it.
+
+Made with the first write, and removed when nothing is left to remember. Collection-private. Floor 4.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from .._errors import NetloomError
+
+SCHEMA = 1
+# `leases` and `free` follow from the other tables, and are what makes the next address and the holder of an
+# address look-ups: addresses are their version and their bytes, so that SQLite orders them as numbers.
+_TABLES = f"""
+    BEGIN;
+    CREATE TABLE networks (
+        name TEXT PRIMARY KEY, ifnames TEXT NOT NULL, topology TEXT NOT NULL,
+        spec TEXT NOT NULL, previous TEXT NOT NULL, state TEXT NOT NULL
+    );
+    CREATE TABLE endpoints (
+        network TEXT NOT NULL, place TEXT NOT NULL, cookie TEXT, container TEXT NOT NULL, mac TEXT NOT NULL,
+        topology TEXT NOT NULL, spec TEXT NOT NULL, previous TEXT NOT NULL, state TEXT NOT NULL,
+        PRIMARY KEY (network, place)
+    );
+    CREATE INDEX endpoints_place ON endpoints (place);
+    CREATE INDEX endpoints_cookie ON endpoints (cookie);
+    CREATE INDEX endpoints_mac ON endpoints (network, mac);
+    CREATE TABLE namespaces (name TEXT PRIMARY KEY, topology TEXT NOT NULL, state TEXT NOT NULL);
+    CREATE TABLE settings (path TEXT PRIMARY KEY, original TEXT NOT NULL);
+    CREATE TABLE subnets (
+        network TEXT NOT NULL, subnet TEXT NOT NULL, first BLOB NOT NULL, last BLOB NOT NULL,
+        PRIMARY KEY (network, subnet)
+    ) WITHOUT ROWID;
+    CREATE TABLE leases (
+        network TEXT NOT NULL, address BLOB NOT NULL, place TEXT NOT NULL, PRIMARY KEY (network, address, place)
+    ) WITHOUT ROWID;
+    CREATE INDEX leases_place ON leases (network, place);
+    CREATE TABLE free (
+        network TEXT NOT NULL, subnet TEXT NOT NULL, first BLOB NOT NULL, last BLOB NOT NULL,
+        PRIMARY KEY (network, subnet, first)
+    ) WITHOUT ROWID;
+    PRAGMA user_version = {SCHEMA};
+    COMMIT;
+"""
+_REMEMBERED = ("networks", "endpoints", "namespaces")
+
+
+class Database:
+    """One state directory's database. Nothing is made before the first write."""
+
+    def __init__(self, state_dir: str):
+        self.path = os.path.join(state_dir, "state.db")
+        self._db: sqlite3.Connection | None = None
+
+    def rows(self, statement: str, *arguments: Any) -> list[tuple]:
+        """Return what a query finds, nothing where there is no database.
+
+        :raises NetloomError: state_corrupt, state_newer_version, permission_denied.
+        """
+        try:
+            db = self._opened(make=False)
+            return db.execute(statement, arguments).fetchall() if db else []
+        except sqlite3.DatabaseError as exc:
+            raise self.corrupt(exc) from exc
+
+    def exists(self) -> bool:
+        return check_private(self.path, directory=False)
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Have everything that the block reads be of one moment, whatever is written meanwhile."""
+        db = self._opened(make=False)
+        if db is None:
+            yield
+            return
+        db.execute("BEGIN")
+        try:
+            yield
+        finally:
+            db.execute("COMMIT")
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """Commit what the block writes, or nothing of it.
+
+        :raises NetloomError: apply_failed, the disk is full or so; state_corrupt and others as `rows`.
+        """
+        try:
+            db: Any = self._opened(make=True)
+            db.execute("BEGIN IMMEDIATE")
+            try:
+                yield db
+            except BaseException:
+                db.execute("ROLLBACK")
+                self._remove_if_empty()
+                raise
+            db.execute("COMMIT")
+        except sqlite3.OperationalError as exc:
+            raise NetloomError("apply_failed", f"state_dir: cannot write {self.path}: {exc}") from exc
+        except sqlite3.DatabaseError as exc:
+            raise self.corrupt(exc) from exc
+        self._remove_if_empty()
+
+    def close(self) -> None:
+        if self._db is not None:
+            self._db.close()
+            self._db = None
+
+    def corrupt(self, exc: Exception) -> NetloomError:
+        return NetloomError(
+            "state_corrupt", f"state_dir: {self.path} cannot be read: {exc}; it is left as it is, restore or remove it"
+        )
+
+    def _opened(self, *, make: bool) -> sqlite3.Connection | None:
+        if self._db is not None:
+            return self._db
+        if not self.exists():
+            if not make:
+                return None
+            os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
+        db = sqlite3.connect(self.path, isolation_level=None, timeout=10)
+        version = db.execute("PRAGMA user_version").fetchone()[0]
+        if version > SCHEMA:
+            db.close()
+            raise NetloomError(
+                "state_newer_version",
+                f"state_dir: {self.path} was written by a newer version of this collection"
+                f" (schema {version}, here {SCHEMA})",
+            )
+        if version == 0 and not db.execute("SELECT 1 FROM sqlite_master").fetchone():
+            if not make:
+                db.close()
+                return None
+            try:
+                db.executescript(_TABLES)
+            except BaseException:
+                db.close()
+                os.unlink(self.path)  # it was empty
+                raise
+        self._db = db
+        return db
+
+    def _remove_if_empty(self) -> None:
+        """Leave no file behind when there is nothing to record."""
+        db = self._db
+        if db and not any(db.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone() for table in _REMEMBERED):
+            self.close()
+            os.unlink(self.path)
+
+
+def check_private(path: str, *, directory: bool) -> bool:
+    """Return whether `path` exists, and is what only root can have made and can read.
+
+    :raises NetloomError: permission_denied, for a symbolic link, another owner or wider permissions.
+    """
+    try:
+        found = os.lstat(path)
+    except FileNotFoundError:
+        return False
+    expected = stat.S_ISDIR if directory else stat.S_ISREG
+    if not expected(found.st_mode):
+        problem = f"is not a {'directory' if directory else 'regular file'}"
+    elif found.st_uid != 0:
+        problem = f"belongs to user {found.st_uid}, not to root"
+    elif found.st_mode & 0o077:
+        problem = f"has mode {stat.S_IMODE(found.st_mode):04o}; it must be {'0700' if directory else '0600'}"
+    else:
+        return True
+    raise NetloomError("permission_denied", f"state_dir: {path} {problem}")
