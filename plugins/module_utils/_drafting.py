@@ -37,9 +37,8 @@ def draft_network(
         others = draft.others(spec.name, facts)
     elif spec.options is not None:
         others = draft.others(spec.name)
-    network = _resolve.network(spec, recorded, others, facts, host.state_dir)
-    if topology and recorded is None and spec.name not in PREDEFINED:
-        network = replace(network, topology=topology)
+    owner = "" if spec.name in PREDEFINED else topology
+    network = _resolve.network(spec, recorded, others, facts, host.state_dir, owner)
     draft.put_network(network)
     if with_members and entry:
         _draft_members(draft, host, spec, entry, network)

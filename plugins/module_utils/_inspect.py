@@ -13,7 +13,7 @@ from typing import Any
 
 from ._changes import plain
 from ._ipam import counters
-from ._model import Endpoint, IPInterface, Network, Pool
+from ._model import TOPOLOGY_LABEL, Endpoint, IPInterface, Network, Pool
 
 
 def network(
@@ -50,7 +50,7 @@ def network(
             if member.place in live
         },
         "Options": dict(labels),
-        "Labels": dict(value.labels),
+        "Labels": {**dict(value.labels), **({TOPOLOGY_LABEL: value.topology} if value.topology else {})},
         "Status": {"IPAM": {"Subnets": {str(pool.subnet): counters(pool, used) for pool in value.pools}}},
     }
 

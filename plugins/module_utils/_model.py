@@ -19,6 +19,7 @@ IPInterface = Union[IPv4Interface, IPv6Interface]
 Pairs = tuple[tuple[str, str], ...]  # a dict that can be hashed, sorted by key
 Key = tuple[str, ...]
 
+TOPOLOGY_LABEL = "netloom.topology"  # a network's label that says which topology made it
 HOST = ""  # the place of whatever is in the host's own network namespace
 
 

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Callable
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ._errors import NetloomError
 from ._inspect import FILTERS
-from ._model import EndpointSpec, NetworkSpec, PoolSpec
+from ._model import TOPOLOGY_LABEL, EndpointSpec, NetworkSpec, PoolSpec
 from ._names import (
     address,
     address_in,
@@ -53,37 +53,43 @@ _ENDPOINT = dict(
     driver_opts=dict(type="dict"),
 )
 
+_NETWORK = dict(
+    name=dict(type="str", required=True, aliases=["network_name"]),
+    state=_STATE,
+    driver=dict(type="str"),
+    driver_options=dict(type="dict"),
+    enable_ipv4=dict(type="bool"),
+    enable_ipv6=dict(type="bool"),
+    internal=dict(type="bool"),
+    labels=dict(type="dict"),
+    ipam_driver=dict(type="str"),
+    ipam_driver_options=dict(type="dict"),
+    ipam_config=dict(type="list", elements="dict", options=_POOL),
+    subnet=dict(type="str"),
+    ip_range=dict(type="str"),
+    gateway=dict(type="str"),
+    connected=dict(type="list", elements="raw", aliases=["containers"]),
+    appends=dict(type="bool", default=False, aliases=["incremental"]),
+    force=dict(type="bool", default=False),
+)
+_NETWORK_EXCLUSIVE = [("ipam_config", "subnet"), ("ipam_config", "ip_range"), ("ipam_config", "gateway")]
+_ATTACHMENT = dict(network=dict(type="str", required=True), state=_STATE, **_ENDPOINT)
+_NAMESPACE = dict(name=dict(type="str", required=True), state=_STATE, force=dict(type="bool", default=False))
+
 NETWORK = dict(
+    argument_spec=dict(**_NETWORK, **_COMMON), mutually_exclusive=_NETWORK_EXCLUSIVE, supports_check_mode=True
+)
+ATTACHMENT = dict(argument_spec=dict(**_ATTACHMENT, **_COMMON), supports_check_mode=True)
+NAMESPACE = dict(argument_spec=dict(**_NAMESPACE, **_COMMON), supports_check_mode=True)
+TOPOLOGY = dict(
     argument_spec=dict(
-        name=dict(type="str", required=True, aliases=["network_name"]),
+        name=dict(type="str", required=True),
         state=_STATE,
-        driver=dict(type="str"),
-        driver_options=dict(type="dict"),
-        enable_ipv4=dict(type="bool"),
-        enable_ipv6=dict(type="bool"),
-        internal=dict(type="bool"),
-        labels=dict(type="dict"),
-        ipam_driver=dict(type="str"),
-        ipam_driver_options=dict(type="dict"),
-        ipam_config=dict(type="list", elements="dict", options=_POOL),
-        subnet=dict(type="str"),
-        ip_range=dict(type="str"),
-        gateway=dict(type="str"),
-        connected=dict(type="list", elements="raw", aliases=["containers"]),
-        appends=dict(type="bool", default=False, aliases=["incremental"]),
-        force=dict(type="bool", default=False),
+        namespaces=dict(type="list", elements="dict", options=_NAMESPACE),
+        networks=dict(type="list", elements="dict", options=_NETWORK, mutually_exclusive=_NETWORK_EXCLUSIVE),
+        attachments=dict(type="list", elements="dict", options=_ATTACHMENT),
+        purge=dict(type="bool", default=False),
         **_COMMON,
-    ),
-    mutually_exclusive=[("ipam_config", "subnet"), ("ipam_config", "ip_range"), ("ipam_config", "gateway")],
-    supports_check_mode=True,
-)
-ATTACHMENT = dict(
-    argument_spec=dict(network=dict(type="str", required=True), state=_STATE, **_ENDPOINT, **_COMMON),
-    supports_check_mode=True,
-)
-NAMESPACE = dict(
-    argument_spec=dict(
-        name=dict(type="str", required=True), state=_STATE, force=dict(type="bool", default=False), **_COMMON
     ),
     supports_check_mode=True,
 )
@@ -139,6 +145,10 @@ def network_spec(params: Mapping[str, Any]) -> NetworkSpec:
         )
     if params["driver"] == "":
         raise NetloomError("driver_not_found", "driver: must not be empty")
+    if TOPOLOGY_LABEL in (params["labels"] or {}):
+        raise NetloomError(
+            "option_invalid", f"labels.{TOPOLOGY_LABEL}: says which topology made a network; it is not given"
+        )
     return NetworkSpec(
         name=network_name(params["name"]),
         driver=params["driver"],
@@ -209,6 +219,44 @@ def endpoint_spec(params: Mapping[str, Any], prefix: str = "") -> EndpointSpec:
         gw_priority=params["gw_priority"],
         driver_opts=None if opts is None else pairs(opts, f"{prefix}driver_opts"),
     )
+
+
+def topology_spec(params: Mapping[str, Any]) -> Any:
+    """Return what network_topology asks for, as a `TopologySpec`.
+
+    :raises NetloomError: an option is not valid, whatever the host is like; the text says in which item.
+    """
+    from ._topology import EndpointItem, NamespaceItem, NetworkItem, TopologySpec
+
+    def namespace(item: Mapping[str, Any]) -> NamespaceItem:
+        return NamespaceItem(namespace_name(item), item["state"] == "absent", item["force"])
+
+    def network(item: Mapping[str, Any]) -> NetworkItem:
+        members = connected(item)
+        absent = item["state"] == "absent"
+        spec = NetworkSpec(network_to_remove(item), force=item["force"]) if absent else network_spec(item)
+        return NetworkItem(spec, None if members is None else tuple(members), item["appends"], absent)
+
+    def attachment(item: Mapping[str, Any]) -> EndpointItem:
+        return EndpointItem(endpoint_spec(item), item["state"] == "absent")
+
+    return TopologySpec(
+        identifier(params["name"]),
+        _each(params, "namespaces", namespace),
+        _each(params, "networks", network),
+        _each(params, "attachments", attachment),
+        params["purge"],
+    )
+
+
+def _each(params: Mapping[str, Any], option: str, parse: Callable[[Mapping[str, Any]], Any]) -> tuple[Any, ...]:
+    found = []
+    for index, item in enumerate(params[option] or ()):
+        try:
+            found.append(parse(item))
+        except NetloomError as exc:
+            raise exc.within(f"{option}[{index}]") from exc.__cause__
+    return tuple(found)
 
 
 def filters(params: Mapping[str, Any]) -> dict[str, list[str]]:

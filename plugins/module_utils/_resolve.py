@@ -32,8 +32,12 @@ class Others:
     bridges: dict[str, str] = field(default_factory=dict)
 
 
-def network(spec: NetworkSpec, recorded: Network | None, others: Others, facts: HostFacts, state_dir: str) -> Network:
+def network(
+    spec: NetworkSpec, recorded: Network | None, others: Others, facts: HostFacts, state_dir: str, topology: str = ""
+) -> Network:
     """Return the network that `spec` asks for, with what it leaves open taken from `recorded`, else chosen.
+
+    A new one belongs to `topology`, if there is one.
 
     :raises NetloomError: it is not valid, or collides with `others` or the host.
     """
@@ -59,6 +63,7 @@ def network(spec: NetworkSpec, recorded: Network | None, others: Others, facts: 
         ipam_options=canonical(_given(spec.ipam_options, ()), {}, "ipam_driver_options", "default"),
         mac=recorded.mac if recorded else local_mac(digest),
         created=recorded.created if recorded else "",
+        topology=recorded.topology if recorded else topology,
     )
     pools = _pools(spec, result, recorded, others, facts)
     result = replace(

@@ -74,6 +74,23 @@ def finish(module: AnsibleModule, result: Result, **returned: Any) -> None:
     module.exit_json(**answer)
 
 
+def topology_shapes(host: Host, result: Any) -> dict[str, Any]:
+    """Return what network_topology returns besides: its networks and endpoints, and how long what took."""
+    shapes = []
+    for endpoint, network in result.endpoints:
+        shape = endpoint_shape(host, endpoint, network)
+        shapes.append({"Network": network.name, "Container": endpoint.container, **shape})
+    live = {member.place for network, members in result.networks for member in members if host.is_open(member.place)}
+    return {
+        "networks": [network_shape(network, members, live) for network, members in result.networks],
+        "endpoints": shapes,
+        "stages": [
+            {"stage": name, "seconds": round(stage.seconds, 4), "count": stage.things}
+            for name, stage in host.stages.items()
+        ],
+    }
+
+
 def network_shape(network: Network, members: Iterable[Endpoint], live: Iterable[str]) -> dict[str, Any]:
     """Return a network in the shape of `docker network inspect`."""
     labels = labelled(network.options, driver(network.driver).OPTIONS)

@@ -1,0 +1,262 @@
+# Copyright (c) 2026, the netloom.containers authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A whole host in one plan: namespaces, networks and attachments, and who made them.
+
+What a topology makes belongs to it; what was there before is only referred to: changed where it is listed, never
+removed because it is not. The host comes in as an argument. Collection-private. Floor 3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ._apply import Outcome, converge
+from ._draft import Draft, Slot
+from ._drafting import (
+    draft_connected,
+    draft_endpoint,
+    draft_network,
+    drop_member,
+    drop_namespaces,
+    drop_network,
+    known_network,
+    recorded_endpoint,
+)
+from ._errors import NetloomError
+from ._goal import goal_of
+from ._model import Endpoint, EndpointSpec, Namespace, Network, NetworkSpec
+
+
+@dataclass(frozen=True)
+class NamespaceItem:
+    """One of a topology's namespaces. `absent` removes it, with `force` even if processes are in it."""
+
+    name: str
+    absent: bool = False
+    force: bool = False
+
+
+@dataclass(frozen=True)
+class NetworkItem:
+    """One of a topology's networks, with its exact or (`appends`) further members; None says nothing about them."""
+
+    spec: NetworkSpec
+    connected: tuple[EndpointSpec, ...] | None = None
+    appends: bool = False
+    absent: bool = False
+
+
+@dataclass(frozen=True)
+class EndpointItem:
+    """One of a topology's attachments."""
+
+    spec: EndpointSpec
+    absent: bool = False
+
+
+@dataclass(frozen=True)
+class TopologySpec:
+    """What a task asks of a whole host. With `purge`, what the topology `name` made and does not list goes."""
+
+    name: str
+    namespaces: tuple[NamespaceItem, ...] = ()
+    networks: tuple[NetworkItem, ...] = ()
+    attachments: tuple[EndpointItem, ...] = ()
+    purge: bool = False
+
+
+@dataclass(frozen=True)
+class TopologyResult:
+    """What came of a topology: the changes, its networks with all their members, and its endpoints as listed."""
+
+    outcome: Outcome
+    networks: tuple[tuple[Network, tuple[Endpoint, ...]], ...] = ()
+    endpoints: tuple[tuple[Endpoint, Network], ...] = ()
+
+
+def topology_present(host: Any, spec: TopologySpec, *, dry_run: bool = False) -> TopologyResult:
+    """Make a host what `spec` says, all of it or nothing.
+
+    :raises NetloomError: what the verbs for single objects raise, with the place in the lists; something belongs to
+        another topology.
+    """
+    draft = Draft(host.records)
+    with host.stage("resolve", len(spec.namespaces) + len(spec.networks) + len(spec.attachments)):
+        unlisted = _unlisted(draft, host, spec) if spec.purge else []
+        _draft_namespaces(draft, host, spec)
+        slots = [*_draft_networks(draft, host, spec), *_draft_attachments(draft, host, spec)]
+        if spec.purge:
+            _purge(draft, host, spec, unlisted, set(slots))
+        goal = goal_of(draft, host)
+    outcome = converge(goal, host, dry_run=dry_run)
+    names = sorted(item.spec.name for item in spec.networks if not item.absent)
+    warnings = (*outcome.warnings, *_warnings(draft, host, names, slots))
+    return TopologyResult(
+        replace(outcome, warnings=warnings),
+        tuple((_recorded(draft, host, name), tuple(draft.members(name).values())) for name in names),
+        tuple(
+            (endpoint, network)
+            for slot in slots
+            for endpoint, network in [(draft.endpoint(slot), draft.network(slot[0]))]
+            if endpoint is not None and network is not None
+        ),
+    )
+
+
+def topology_absent(host: Any, name: str, *, dry_run: bool = False) -> TopologyResult:
+    """Remove what a topology made, and nothing else.
+
+    :raises NetloomError: network_in_use, something else depends on it.
+    """
+    return topology_present(host, TopologySpec(name, purge=True), dry_run=dry_run)
+
+
+def _draft_namespaces(draft: Draft, host: Any, spec: TopologySpec) -> None:
+    there = {item.name for item in host.observe([Namespace(item.name) for item in spec.namespaces])}
+    absent = {}
+    for index, item in enumerate(spec.namespaces):
+        with _within(f"namespaces[{index}]"):
+            if item.name in draft.namespaces or item.name in absent:
+                raise _listed_twice(item.name)
+            if item.absent:
+                absent[item.name] = item.force
+                continue
+            entry = draft.namespace_entry(item.name)
+            _refuse_claimed("option_invalid", "name", f"namespace {item.name}", entry and entry.value.topology, spec)
+            draft.namespaces[item.name] = spec.name if entry or item.name not in there else ""
+            if item.name not in there:
+                host.promise(item.name)
+    drop_namespaces(draft, host, absent)
+
+
+def _draft_networks(draft: Draft, host: Any, spec: TopologySpec) -> list[Slot]:
+    """Decide about the networks that are listed; return the slots of the members that they list."""
+    seen: set[str] = set()
+    for index, item in enumerate(spec.networks):
+        name = item.spec.name
+        with _within(f"networks[{index}]"):
+            if name in seen:
+                raise _listed_twice(name)
+            seen.add(name)
+            entry = draft.network_entry(name)
+            if item.absent:
+                drop_network(draft, host, name, force=item.spec.force)
+                continue
+            owner = entry.value.topology if entry else ""
+            _refuse_claimed("network_exists_different", "name", f"network {name}", owner, spec)
+            draft_network(draft, host, item.spec, topology=spec.name)
+    slots: list[Slot] = []
+    for index, item in enumerate(spec.networks):
+        if item.connected is not None and not item.absent:
+            with _within(f"networks[{index}]"):
+                network: Any = draft.network(item.spec.name)
+                listed = draft_connected(draft, host, network, item.connected, appends=item.appends, topology=spec.name)
+                slots += [(endpoint.network, endpoint.place) for endpoint in listed]
+    return slots
+
+
+def _draft_attachments(draft: Draft, host: Any, spec: TopologySpec) -> list[Slot]:
+    seen: dict[Slot, int] = {}
+    for index, item in enumerate(spec.attachments):
+        asked = item.spec
+        with _within(f"attachments[{index}]"):
+            if item.absent:
+                member = recorded_endpoint(draft, host, asked, host.find(asked.container, asked.runtime))
+                if member is not None:
+                    drop_member(draft, host, member)
+                continue
+            network = known_network(draft, host, asked.network)
+            endpoint = draft_endpoint(draft, host, network, asked, topology=spec.name)
+            slot = (endpoint.network, endpoint.place)
+            if slot in seen:
+                raise NetloomError(
+                    "option_invalid",
+                    f"container: {asked.container} on network {asked.network} is attachments[{seen[slot]}] already",
+                )
+            seen[slot] = index
+            what = f"endpoint of {endpoint.container} on network {endpoint.network}"
+            _refuse_claimed("endpoint_exists", "container", what, endpoint.topology, spec)
+            if endpoint.runtime == "netns" and draft.namespaces.get(endpoint.container, "") is None:
+                raise NetloomError("netns_not_found", f"container: namespace {endpoint.container} is to be removed")
+    return list(seen)
+
+
+def _unlisted(draft: Draft, host: Any, spec: TopologySpec) -> list[str]:
+    """Drop the networks that the topology made and does not list, so that others can have their subnets."""
+    listed = {item.spec.name for item in spec.networks}
+    names = [entry.value.name for entry in host.records.networks_of(spec.name) if entry.value.name not in listed]
+    for name in names:
+        draft.drop_network(name)
+    return names
+
+
+def _purge(draft: Draft, host: Any, spec: TopologySpec, unlisted: Iterable[str], kept: set[Slot]) -> None:
+    """Drop the rest of what the topology made and does not list.
+
+    :raises NetloomError: network_in_use, that would take along what it did not make.
+    """
+    for entry in host.records.endpoints_of(spec.name):
+        if (entry.value.network, entry.value.place) not in kept:
+            drop_member(draft, host, entry.value)
+    for name in unlisted:
+        members = draft.members(name).values()
+        if members:
+            names = ", ".join(sorted(member.container for member in members))
+            raise NetloomError(
+                "network_in_use",
+                f"purge: network {name} has members that topology {spec.name} did not attach: {names}; detach them first",
+            )
+    namespaces = {
+        entry.value.name: False
+        for entry in host.records.namespaces_of(spec.name)
+        if entry.value.name not in draft.namespaces
+    }
+    for name in namespaces:
+        for member in draft.at(f"netns:{name}"):
+            raise NetloomError(
+                "network_in_use",
+                f"purge: namespace {name} is on network {member.network}, which topology {spec.name} did not attach"
+                " it to; detach it first",
+            )
+    with _within("purge"):
+        drop_namespaces(draft, host, namespaces)
+
+
+def _refuse_claimed(code: str, option: str, what: str, owner: str | None, spec: TopologySpec) -> None:
+    if owner and owner != spec.name:
+        raise NetloomError(
+            code, f"{option}: {what} belongs to topology {owner}; topology {spec.name} cannot claim it as well"
+        )
+
+
+def _listed_twice(name: str) -> NetloomError:
+    return NetloomError("option_invalid", f"name: {name} is listed twice")
+
+
+def _recorded(draft: Draft, host: Any, name: str) -> Network:
+    """Return a network as it is in the records, or where nothing was written, as planned."""
+    network: Any = draft.network(name)
+    entry = host.records.network(name)
+    return replace(network, created=entry.value.created) if entry else network
+
+
+def _warnings(draft: Draft, host: Any, names: Iterable[str], slots: Iterable[Slot]) -> Iterator[str]:
+    networks = [draft.network(name) for name in names]
+    open_to_others = [network.ifname for network in networks if network and network.ifname and not network.internal]
+    yield from host.forward_drops(open_to_others) if open_to_others else ()
+    pending = [slot[1].partition(":")[2] for slot in slots if not host.is_open(slot[1])]
+    if pending:
+        yield f"attachments: {', '.join(pending)} {'do' if len(pending) > 1 else 'does'} not run, so what they are attached to is pending"
+
+
+@contextmanager
+def _within(path: str) -> Iterator[None]:
+    """Have the errors of the block say which item of which list they are about."""
+    try:
+        yield
+    except NetloomError as exc:
+        raise exc.within(path) from exc.__cause__
