@@ -64,11 +64,11 @@ def converge(goal: Goal, host: Any, *, dry_run: bool) -> Outcome:
     """
     scope = _kernel((*goal.desired, *goal.obsolete))
     with host.stage("observe", len(scope)):
-        observed = host.observe(scope)
+        observed = _observe(host, scope)
         if any(isinstance(item, Ruleset) and item not in observed for item in goal.desired):
             goal = replace(goal, desired=(*goal.desired, *goal.other_elements()))
             scope = _kernel((*goal.desired, *goal.obsolete))
-            observed = host.observe(scope)
+            observed = _observe(host, scope)
     with host.stage("plan"):
         _refuse_foreign(goal.desired, observed)
         apart = _left_alone(goal.desired, observed)
@@ -123,7 +123,7 @@ def _verify(desired: Iterable[Resource], host: Any, scope: Iterable[Resource], h
 
     :raises NetloomError: apply_failed, what was asked for is not what is there.
     """
-    seen = host.observe([item for item in scope if item.handler in handlers])
+    seen = _observe(host, [item for item in scope if item.handler in handlers])
     wanted = [item for item in _kernel(desired) if item.handler in handlers]
     left = plan(wanted, seen)
     if left:
@@ -138,7 +138,7 @@ def _undo(before: Iterable[Resource], host: Any, scope: Iterable[Resource], caus
     changes: tuple[Change, ...] = ()
     try:
         before = _kernel(before)
-        now = host.observe(scope)
+        now = _observe(host, scope)
         apart = _left_alone(before, now)
         changes = plan(before, [item for item in now if item.key not in apart])
         host.apply(changes)
@@ -149,6 +149,16 @@ def _undo(before: Iterable[Resource], host: Any, scope: Iterable[Resource], caus
             getattr(cause, "code", "apply_failed"),
             f"{cause}; undoing it failed too: {exc}; left to do: {left}; the same task again repairs it",
         ) from cause
+
+
+def _observe(host: Any, scope: Iterable[Resource]) -> list[Resource]:
+    """Return what is there of `scope`.
+
+    The other end of a link of ours may have a name that another one wants: that is no foreign interface.
+    """
+    observed = host.observe(scope)
+    ours = {key for item in observed if isinstance(item, (Bridge, Veth)) for key in item.provides}
+    return [item for item in observed if not (isinstance(item, Link) and item.key in ours)]
 
 
 def _refuse_foreign(desired: Iterable[Resource], observed: Iterable[Resource]) -> None:

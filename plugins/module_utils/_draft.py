@@ -104,6 +104,12 @@ class Draft:
         found = (self.endpoint((name, place)) for name in names)
         return [endpoint for endpoint in found if endpoint is not None]
 
+    def freed_ifnames(self, place: str) -> set[str]:
+        """Return the names of the interfaces that a sandbox is to lose."""
+        lost = (name for name in self.networks_at.get(place, ()) if self.endpoints[name, place] is None)
+        entries = (self.endpoint_entry((name, place)) for name in lost)
+        return {version.ifname for entry in entries if entry for version in entry.all}
+
     def undrafted(self) -> Iterator[Network]:
         """Yield the networks that this draft has nothing to say about."""
         return (entry.value for entry in self._records.networks() if entry.value.name not in self.networks)

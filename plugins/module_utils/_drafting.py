@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from . import _endpoints, _resolve
-from ._draft import PRESENT, Draft, same_sandbox
+from ._draft import PRESENT, Draft, Slot, same_sandbox
 from ._errors import NetloomError
 from ._model import Endpoint, EndpointSpec, HostFacts, Network, NetworkSpec, Sandbox
 from ._names import PREDEFINED, nearest
@@ -48,7 +48,8 @@ def draft_network(
 def _draft_members(draft: Draft, host: Any, spec: NetworkSpec, entry: Any, network: Network) -> None:
     """Take every member along: as it is, or moved where a rebuilt network does not hold its address."""
     entries = draft.member_entries(network.name)
-    members = {place: _fitting(item, network) for place, item in entries.items()}
+    dropped = {place for (name, place), member in draft.endpoints.items() if name == network.name and member is None}
+    members = {place: _fitting(item, network) for place, item in entries.items() if place not in dropped}
     obstacles = _resolve.obstacles(network, entry.value, members.values())
     if obstacles and not spec.force and entry.state == PRESENT:
         raise NetloomError(
@@ -86,14 +87,12 @@ def draft_connected(
 ) -> list[Endpoint]:
     """Return the members that a network is asked to have; unless `appends`, it has no others."""
     if not appends:
-        before = draft.members(network.name)
-    listed = [draft_endpoint(draft, host, network, item, topology=topology) for item in connected]
-    if not appends:
-        kept = {endpoint.place for endpoint in listed}
-        for place, member in before.items():
-            if place not in kept:
+        # First, so that those to come can have their addresses.
+        kept = {slot_of(draft, host, item) for item in connected}
+        for place, member in draft.members(network.name).items():
+            if (network.name, place) not in kept:
                 drop_member(draft, host, member)
-    return listed
+    return [draft_endpoint(draft, host, network, item, topology=topology) for item in connected]
 
 
 def drop_network(draft: Draft, host: Any, name: str, *, force: bool) -> Network | None:
@@ -123,8 +122,10 @@ def drop_member(draft: Draft, host: Any, member: Endpoint) -> None:
     draft.drop((member.network, member.place))
 
 
-def drop_namespaces(draft: Draft, host: Any, names: Mapping[str, bool]) -> None:
+def drop_namespaces(draft: Draft, host: Any, names: Mapping[str, bool], option: str = "name") -> None:
     """Have namespaces (name to whether by force) be removed, and the endpoints in them.
+
+    `option` is what asks for it, in messages.
 
     :raises NetloomError: network_in_use, one has processes in it and there is no force.
     """
@@ -132,7 +133,7 @@ def drop_namespaces(draft: Draft, host: Any, names: Mapping[str, bool]) -> None:
     for name, pids in processes.items():
         raise NetloomError(
             "network_in_use",
-            f"name: namespace {name} has processes in it: {', '.join(map(str, pids[:20]))};"
+            f"{option}: namespace {name} has processes in it: {', '.join(map(str, pids[:20]))};"
             " end them, or give force=true to remove its name only",
         )
     for name in names:
@@ -176,9 +177,8 @@ def draft_endpoint(draft: Draft, host: Any, network: Network, spec: EndpointSpec
             )
     ifnames: set[str] = set()
     if sandbox is not None and (recorded is None or spec.ifname or spec.driver_opts):
-        ifnames = set(host.interfaces(place)) | {
-            other.ifname for other in draft.at(place) if other.network != network.name
-        }
+        ifnames = set(host.interfaces(place)).difference(draft.freed_ifnames(place))
+        ifnames |= {other.ifname for other in draft.at(place) if other.network != network.name}
         if recorded and recorded.sandbox and recorded.sandbox.cookie == sandbox.cookie:
             ifnames.discard(recorded.ifname)
     endpoint = _endpoints.endpoint(
@@ -193,6 +193,15 @@ def draft_endpoint(draft: Draft, host: Any, network: Network, spec: EndpointSpec
     )
     draft.put(endpoint)
     return endpoint
+
+
+def slot_of(draft: Draft, host: Any, spec: EndpointSpec) -> Slot:
+    """Return the slot that an endpoint has or, if it has none yet, will have."""
+    found = host.find(spec.container, spec.runtime)
+    recorded = recorded_endpoint(draft, host, spec, found)
+    if recorded is None and found is None:
+        raise host.not_found(spec.container, spec.runtime)
+    return spec.network, recorded.place if recorded else f"{found.runtime}:{found.name}"
 
 
 def recorded_endpoint(draft: Draft, host: Any, spec: EndpointSpec, found: Any) -> Endpoint | None:

@@ -25,6 +25,7 @@ from ._drafting import (
     drop_network,
     known_network,
     recorded_endpoint,
+    slot_of,
 )
 from ._errors import NetloomError
 from ._goal import goal_of
@@ -86,11 +87,14 @@ def topology_present(host: Any, spec: TopologySpec, *, dry_run: bool = False) ->
     """
     draft = Draft(host.records)
     with host.stage("resolve", len(spec.namespaces) + len(spec.networks) + len(spec.attachments)):
-        unlisted = _unlisted(draft, host, spec) if spec.purge else []
+        unlisted = _drop_networks(draft, host, spec) if spec.purge else []
         _draft_namespaces(draft, host, spec)
+        if spec.purge:
+            _drop_endpoints(draft, host, spec)
         slots = [*_draft_networks(draft, host, spec), *_draft_attachments(draft, host, spec)]
         if spec.purge:
-            _purge(draft, host, spec, unlisted, set(slots))
+            _refuse_foreign_members(draft, spec, unlisted)
+            _drop_namespaces(draft, host, spec)
         goal = goal_of(draft, host)
     outcome = converge(goal, host, dry_run=dry_run)
     names = sorted(item.spec.name for item in spec.networks if not item.absent)
@@ -130,7 +134,7 @@ def _draft_namespaces(draft: Draft, host: Any, spec: TopologySpec) -> None:
             draft.namespaces[item.name] = spec.name if entry or item.name not in there else ""
             if item.name not in there:
                 host.promise(item.name)
-    drop_namespaces(draft, host, absent)
+    drop_namespaces(draft, host, absent, "namespaces")
 
 
 def _draft_networks(draft: Draft, host: Any, spec: TopologySpec) -> list[Slot]:
@@ -185,7 +189,7 @@ def _draft_attachments(draft: Draft, host: Any, spec: TopologySpec) -> list[Slot
     return list(seen)
 
 
-def _unlisted(draft: Draft, host: Any, spec: TopologySpec) -> list[str]:
+def _drop_networks(draft: Draft, host: Any, spec: TopologySpec) -> list[str]:
     """Drop the networks that the topology made and does not list, so that others can have their subnets."""
     listed = {item.spec.name for item in spec.networks}
     names = [entry.value.name for entry in host.records.networks_of(spec.name) if entry.value.name not in listed]
@@ -194,14 +198,23 @@ def _unlisted(draft: Draft, host: Any, spec: TopologySpec) -> list[str]:
     return names
 
 
-def _purge(draft: Draft, host: Any, spec: TopologySpec, unlisted: Iterable[str], kept: set[Slot]) -> None:
-    """Drop the rest of what the topology made and does not list.
-
-    :raises NetloomError: network_in_use, that would take along what it did not make.
-    """
+def _drop_endpoints(draft: Draft, host: Any, spec: TopologySpec) -> None:
+    """Drop the endpoints that the topology made and does not list, so that others can have what they had."""
+    kept = set()
+    for option, specs in (
+        ("networks[{}]", [item.connected or () for item in spec.networks]),
+        ("attachments[{}]", [[] if item.absent else [item.spec] for item in spec.attachments]),
+    ):
+        for index, asked in enumerate(specs):
+            with _within(option.format(index)):
+                kept.update(slot_of(draft, host, item) for item in asked)
     for entry in host.records.endpoints_of(spec.name):
         if (entry.value.network, entry.value.place) not in kept:
             drop_member(draft, host, entry.value)
+
+
+def _refuse_foreign_members(draft: Draft, spec: TopologySpec, unlisted: Iterable[str]) -> None:
+    """:raises NetloomError: network_in_use, a network would take along what the topology did not make."""
     for name in unlisted:
         members = draft.members(name).values()
         if members:
@@ -210,20 +223,23 @@ def _purge(draft: Draft, host: Any, spec: TopologySpec, unlisted: Iterable[str],
                 "network_in_use",
                 f"purge: network {name} has members that topology {spec.name} did not attach: {names}; detach them first",
             )
-    namespaces = {
-        entry.value.name: False
-        for entry in host.records.namespaces_of(spec.name)
-        if entry.value.name not in draft.namespaces
-    }
-    for name in namespaces:
+
+
+def _drop_namespaces(draft: Draft, host: Any, spec: TopologySpec) -> None:
+    """Drop the namespaces that the topology made and does not list.
+
+    :raises NetloomError: network_in_use, they would take along what the topology did not make.
+    """
+    names = [entry.value.name for entry in host.records.namespaces_of(spec.name)]
+    unlisted = {name: False for name in names if name not in draft.namespaces}
+    for name in unlisted:
         for member in draft.at(f"netns:{name}"):
             raise NetloomError(
                 "network_in_use",
                 f"purge: namespace {name} is on network {member.network}, which topology {spec.name} did not attach"
                 " it to; detach it first",
             )
-    with _within("purge"):
-        drop_namespaces(draft, host, namespaces)
+    drop_namespaces(draft, host, unlisted, "purge")
 
 
 def _refuse_claimed(code: str, option: str, what: str, owner: str | None, spec: TopologySpec) -> None:

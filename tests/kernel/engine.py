@@ -22,7 +22,7 @@ from typing import Any
 
 import pyroute2  # here, once, before the tests' processes fork
 import rig
-from ansible_collections.netloom.containers.plugins.module_utils import _inspection, _verbs
+from ansible_collections.netloom.containers.plugins.module_utils import _inspection, _topology, _verbs
 from ansible_collections.netloom.containers.plugins.module_utils._errors import NetloomError
 from ansible_collections.netloom.containers.plugins.module_utils._kernel import host as _host
 from ansible_collections.netloom.containers.plugins.module_utils._kernel.host import Host
@@ -75,6 +75,35 @@ def namespace(name: str) -> Verb:
 
 def no_namespace(name: str) -> Verb:
     return partial(_call, _verbs.namespace_absent, name)
+
+
+def topology(
+    name: str,
+    *,
+    namespaces: Iterable[str] = (),
+    networks: Iterable[NetworkSpec] = (),
+    attachments: Iterable[EndpointSpec | tuple[str, str]] = (),
+    purge: bool = False,
+) -> Verb:
+    """Return the verb for a whole host; an attachment is a spec, or a network and a container."""
+    endpoints = (item if isinstance(item, EndpointSpec) else EndpointSpec(*item) for item in attachments)
+    spec = _topology.TopologySpec(
+        name,
+        tuple(_topology.NamespaceItem(item) for item in namespaces),
+        tuple(_topology.NetworkItem(item) for item in networks),
+        tuple(_topology.EndpointItem(item) for item in endpoints),
+        purge,
+    )
+    return partial(_call, _topology.topology_present, spec)
+
+
+def no_topology(name: str) -> Verb:
+    return partial(_call, _topology.topology_absent, name)
+
+
+def network(name: str, *subnets: str, **options: Any) -> NetworkSpec:
+    """Return what is asked of a network."""
+    return NetworkSpec(name, pools=tuple(map(pool, subnets)) or None, **options)
 
 
 def _call(verb: Callable[..., Any], *args: Any, host: Host, dry_run: bool, **options: Any) -> Any:

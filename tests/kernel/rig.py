@@ -16,7 +16,8 @@ import socket
 import sqlite3
 import subprocess
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -80,6 +81,19 @@ def kernel_has(kind: str, *options: object) -> bool:
     tried = run("ip", "link", "add", "probe", "type", kind, *options, check=False)
     run("ip", "link", "delete", "probe", check=False)
     return tried.returncode == 0
+
+
+def until(condition: Callable[[], Any], seconds: float = 5) -> None:
+    """Wait until something holds that the kernel or another process brings about in a moment."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"it has not come about in {seconds} s"
+        time.sleep(0.01)
+
+
+def no_veths() -> None:
+    """Wait until the kernel has removed the veths of deleted namespaces, which it does a moment later."""
+    until(lambda: not json.loads(run("ip", "-j", "link", "show", "type", "veth").stdout))
 
 
 # --- a neighbour ---

@@ -16,7 +16,7 @@ import engine
 import pytest
 import rig
 from ansible_collections.netloom.containers.plugins.module_utils._errors import NetloomError
-from engine import absent, attach, detach, do, namespace, no_namespace, pool, present
+from engine import absent, attach, detach, do, namespace, network, no_namespace, no_topology, pool, present, topology
 
 CONTAINERS = ("c1", "c2", "c3")
 NETWORKS = ("net", "other")
@@ -45,6 +45,11 @@ class Case:
             rig.run(*command.format(bridge=engine.bridge("net")).split())
 
 
+TWO = (network("net", "10.1.0.0/24"), network("other", "10.2.0.0/24"))
+SHOP = topology(
+    "shop", namespaces=["c8", "c9"], networks=TWO, attachments=[("net", "c8"), ("other", "c8"), ("net", "c1")]
+)
+LESS = topology("shop", namespaces=["c9"], networks=TWO[:1], attachments=[("net", "c9")], purge=True)
 MEMBERS = (NET, attach("net", "c1"), attach("net", "c2"))
 ROUTED = (*MEMBERS, OTHER, attach("other", "c1", gw_priority=1))
 CASES = {
@@ -72,6 +77,10 @@ CASES = {
     "detach with the default route": Case(detach("other", "c1"), before=ROUTED),
     "make namespace": Case(namespace("c9")),
     "remove namespace": Case(no_namespace("c9"), before=(NET, namespace("c9"), attach("net", "c9"))),
+    "topology": Case(SHOP),
+    "topology around a network": Case(SHOP, before=(NET, attach("net", "c2"))),
+    "less of a topology": Case(LESS, before=(SHOP,)),
+    "no topology": Case(no_topology("shop"), before=(SHOP,)),
     "repair firewall": Case(present("net"), before=(*MEMBERS, OTHER), damage=("nft flush ruleset",)),
     "repair links": Case(
         present("net"), before=MEMBERS, damage=("ip link delete {bridge}", "ip -n c2 link delete eth0")
@@ -87,12 +96,12 @@ def machine():
 
 
 def picture() -> rig.Snapshot:
-    return engine.picture(*CONTAINERS, "c9")
+    return engine.picture(*CONTAINERS, "c8", "c9")
 
 
 def wipe() -> None:
     """Ask for the absence of everything that a case can have made."""
-    do(*(absent(name, force=True) for name in NETWORKS), no_namespace("c9"))
+    do(*(absent(name, force=True) for name in NETWORKS), no_topology("shop"), no_namespace("c9"))
 
 
 def failing(

@@ -60,6 +60,7 @@ class Host:
         self._lock: tuple[int, bool] | None = None
         self._sandboxes: dict[str, OpenSandbox] = {}
         self._promised: dict[str, Found] = {}  # sandboxes that this task is about to make
+        self._found: dict[tuple[str, str], Found | None] = {}
         self._sockets: dict[str, Any] = {}
         self._sockets_max = 1
         self._links: dict[tuple[str, str], Any] = {}
@@ -172,7 +173,10 @@ class Host:
 
     def find(self, container: str, runtime: str) -> Found | None:
         """Return what the runtimes say of a container's name, and this task of the namespaces that it makes."""
-        return registry.find(container, runtime, self._promised.values())
+        asked = (container, runtime)
+        if asked not in self._found:
+            self._found[asked] = registry.find(container, runtime, self._promised.values())
+        return self._found[asked]
 
     def not_found(self, container: str, runtime: str) -> NetloomError:
         """Return the error for a name that `find` found nothing for."""
