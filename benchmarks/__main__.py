@@ -36,8 +36,8 @@ def arguments():
     asked = parser.parse_args()
     if asked.quick:
         asked.runs, asked.size = 2, 50
-    if asked.runs < 1 or not 20 <= asked.size <= 1000:
-        parser.error("at least one run, and a size from 20 to 1000: a bridge has no more ports")
+    if not 1 <= asked.runs <= 50 or not 20 <= asked.size <= 1000:
+        parser.error("1 to 50 runs, and a size from 20 to 1000: a bridge has no more ports")
     unknown = sorted({*asked.row} - {*rows.ROWS})
     if unknown:
         parser.error(f"no such row: {', '.join(unknown)}; there are {', '.join(rows.ROWS)}")

@@ -227,7 +227,7 @@ class Rig:
         playbook, observed = self.work / f"{number}.json", self.work / f"{number}.observed"
         play = {"hosts": "localhost", "gather_facts": False, "tasks": list(tasks)}
         playbook.write_text(json.dumps([play]), encoding="utf-8")
-        environment = venv or self.venv
+        environment = (venv or self.venv).resolve()
         settings = {
             "PATH": f"{environment}/bin:{PATH}",
             "PYTHONPATH": HERE / "observe",
@@ -244,7 +244,7 @@ class Rig:
             **({"NETLOOM_OBSERVE_IMPORTS": "1"} if imports else {}),
         }
         program = environment / "bin" / "ansible-playbook"
-        interpreter = ("-e", f"ansible_python_interpreter={environment}/bin/python")
+        interpreter = ("-e", json.dumps({"ansible_python_interpreter": f"{environment}/bin/python"}))
         words = [f"{name}={value}" for name, value in settings.items()]
         output = host.run("env", *words, program, *interpreter, playbook, check=False)
         done = [json.loads(line) for line in output.splitlines() if line.startswith("{")]

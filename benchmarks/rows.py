@@ -278,8 +278,8 @@ def verification(rig: Rig) -> Found:
 @row("endpoints", "one attachment beside 0 / 100 / 1,000 endpoints and 2,000 foreign links", 1.2, FLAT)
 def beside_endpoints(rig: Rig) -> Found:
     links = 2 * rig.size
-    # A bridge has 1,024 ports, and the measured endpoints need some.
-    counts = [0, rig.size // 10, min(rig.size, 1000 - 10 * rig.runs)]
+    # A bridge has 1,023 ports, and the measured endpoints need some.
+    counts = [0, rig.size // 10, min(rig.size, 1020 - 3 * rig.runs)]
     with rig.hosts("alone", "some", "many", "crowded") as hosts:
         for host, count in zip(hosts, [*counts, counts[-1]]):
             members = host.namespaces(count, "member")
