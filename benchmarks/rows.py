@@ -402,7 +402,7 @@ def traffic(rig: Rig) -> Found:
                 (docker.host, [("nsenter", "--net", "--target", pid) for pid in (server, client)], address),
             )
             samples: list[list[tuple[float, float]]] = [[], []]
-            for _run in range(rig.runs + 1):
+            for _sample in range(3 * rig.runs + 1):  # the first is not counted
                 for side, (where, (to, at), target) in zip(samples, sides):
                     side.append((_throughput(where, to, at, target), _round_trip(where, at, target)))
     finally:
