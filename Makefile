@@ -4,10 +4,10 @@
 
 # Names for the steps of .ci/run, which says what they are.
 
-STEPS := system engines venv tree style lint sanity sanity-quick units kernel kernel-oldest kernel-newest \
-         integration molecule build
+STEPS := system engines venv tree meters peers style lint sanity sanity-quick units kernel kernel-oldest \
+         kernel-newest integration molecule build
 
-.PHONY: test test-quick walk clean $(STEPS)
+.PHONY: test test-quick walk benchmark clean $(STEPS)
 
 test: ## everything
 	@.ci/run
@@ -17,6 +17,9 @@ test-quick: ## what can be known in a minute
 
 walk: ## see it work, in a host that is thrown away
 	@tests/hosts/walk
+
+benchmark: ## compare with `ip -batch`, Docker and other collections
+	@benchmarks/run
 
 $(STEPS):
 	@.ci/run $@
