@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import groupby
 from typing import Any
 
 from .._changes import Change
@@ -24,7 +25,7 @@ def observe(host: Any, wanted: Sequence[Sysctl]) -> Iterator[Resource]:
     for resource in wanted:
         if resource.ifname and host.link(resource.place, resource.ifname) is None:
             continue
-        value = host.inside(resource.place, _read, resource.path)
+        value = _value(host, resource)
         if value is None:
             yield resource
         elif resource.place == HOST and not resource.ifname:
@@ -34,11 +35,24 @@ def observe(host: Any, wanted: Sequence[Sysctl]) -> Iterator[Resource]:
 
 
 def apply(host: Any, changes: Sequence[Change]) -> None:
-    """Write each setting, or what it was before us."""
-    for change in changes:
-        resource: Any = change.resource
-        value = resource.value if change.after is not None else resource.restore
-        host.execute(str(change), host.inside, resource.place, _write, resource.path, value)
+    """Write each setting, or what it was before us. Neighbouring ones of one place take one visit there."""
+    for place, run in groupby(changes, key=lambda change: change.resource.place):  # type: ignore[attr-defined]
+        with host.entered(place):
+            for change in run:
+                resource: Any = change.resource
+                value = resource.value if change.after is not None else resource.restore
+                host.execute(str(change), _write, resource.path, value)
+
+
+def _value(host: Any, resource: Sysctl) -> str | None:
+    if resource.ifname:
+        from . import devconf
+
+        try:
+            return devconf.setting(host.link(resource.place, resource.ifname), resource.path)
+        except LookupError:
+            pass
+    return host.inside(resource.place, _read, resource.path)
 
 
 def _read(path: str) -> str | None:
