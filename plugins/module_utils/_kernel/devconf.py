@@ -12,6 +12,7 @@ import struct
 
 from .netlink import LinkState
 
+_INET_CONF, _INET6_CONF = "net/ipv4/conf/", "net/ipv6/conf/"
 _INET = {  # IPV4_DEVCONF_* of linux/ip.h, which count from 1
     "forwarding": 1,
     "proxy_arp": 3,
@@ -43,6 +44,15 @@ _INET6 = {  # DEVCONF_* of linux/ipv6.h, which count from 0
     "addr_gen_mode": 47,
 }
 
+# Those of _INET that netlink can change as the file does. Of others the file has effects that netlink leaves out.
+_SETTABLE = frozenset(["arp_notify"])
+
+
+def settable(path: str) -> int:
+    """Return the number that netlink knows the setting /proc/sys/`path` of a link by; 0 where only the file will do."""
+    directory, _slash, name = path.rpartition("/")
+    return _INET[name] if directory.startswith(_INET_CONF) and name in _SETTABLE else 0
+
 
 def setting(link: LinkState, path: str) -> str | None:
     """Return what the file /proc/sys/`path` of `link` says, None where there is no such file.
@@ -50,9 +60,9 @@ def setting(link: LinkState, path: str) -> str | None:
     :raises LookupError: only the file can tell.
     """
     directory, _slash, name = path.rpartition("/")
-    if directory.startswith("net/ipv4/conf/"):
+    if directory.startswith(_INET_CONF):
         position, values = _INET[name] - 1, link.inet
-    elif directory.startswith("net/ipv6/conf/"):
+    elif directory.startswith(_INET6_CONF):
         position, values = _INET6[name], link.inet6
     else:
         raise LookupError(path)

@@ -22,12 +22,13 @@ from .._model import HOST, HostFacts, Resource, Sandbox
 from .._sandboxes import registry
 from .._sandboxes.registry import Found, OpenSandbox
 from . import netns
+from .handlers import handler
 from .interfaces import Interfaces
 from .records import Records, check_private
 
 _BUSY_TRIES = 5
 _BUSY_STEP_SECONDS = 0.01
-_ENCODED = ("links", "addresses", "routes")  # handlers whose changes pyroute2 encodes
+_ENCODED = ("links", "addresses", "routes", "sysctls")  # handlers whose changes pyroute2 encodes
 _CODES = {
     errno.EPERM: "permission_denied",
     errno.EACCES: "permission_denied",
@@ -119,14 +120,14 @@ class Host(Interfaces):
         :raises NetloomError: missing_dependency.
         """
         if any(change.resource.handler in _ENCODED for change in changes):
-            from . import messages
+            from . import templates
 
-            messages.library()
+            templates.library()
 
     def apply(self, changes: Iterable[Change]) -> None:
         """Make `changes` in their order, each handler getting its neighbouring ones at once."""
         for name, batch in _changes.batches(changes):
-            _handler(name).apply(self, batch)
+            handler(name).apply(self, batch)
 
     def observe(self, wanted: Iterable[Resource]) -> list[Resource]:
         """Return what is there of `wanted`. What is in a sandbox that is not open counts as gone."""
@@ -246,31 +247,4 @@ def _number(exc: BaseException | None) -> int | None:
 
 
 def _observed(host: Host, name: str, wanted: list[Resource]) -> list[Resource]:
-    return list(_handler(name).observe(host, wanted))
-
-
-def _handler(name: str) -> Any:
-    """Return the file that drives a kind of resource. Static imports, so that they are bundled."""
-    if name == "links":
-        from . import links
-
-        return links
-    if name == "firewall":
-        from . import firewall
-
-        return firewall
-    if name == "sysctls":
-        from . import sysctls
-
-        return sysctls
-    if name == "addresses":
-        from . import addresses
-
-        return addresses
-    if name == "routes":
-        from . import routes
-
-        return routes
-    from . import namespaces
-
-    return namespaces
+    return list(handler(name).observe(host, wanted))

@@ -35,13 +35,60 @@ def observe(host: Any, wanted: Sequence[Sysctl]) -> Iterator[Resource]:
 
 
 def apply(host: Any, changes: Sequence[Change]) -> None:
-    """Write each setting, or what it was before us. Neighbouring ones of one place take one visit there."""
-    for place, run in groupby(changes, key=lambda change: change.resource.place):  # type: ignore[attr-defined]
-        with host.entered(place):
-            for change in run:
-                resource: Any = change.resource
-                value = resource.value if change.after is not None else resource.restore
-                host.execute(str(change), _write, resource.path, value)
+    """Write each setting, or what it was before us. Neighbouring files of one place take one visit there."""
+    folders: dict[str, int] = {}
+    try:
+        for (place, by_netlink), run in groupby(changes, key=_way):
+            if by_netlink:
+                for change in run:
+                    _set_by_netlink(host, change)
+                continue
+            with host.entered(place):
+                for change in run:
+                    resource: Any = change.resource
+                    path = _below_folder(resource.path, folders) if place == HOST else (_ROOT + resource.path, None)
+                    host.execute(str(change), _write, *path, _value_after(change))
+    finally:
+        for descriptor in folders.values():
+            os.close(descriptor)
+
+
+def _way(change: Change) -> tuple[str, bool]:
+    """Return where a setting is, and whether netlink can change it."""
+    resource: Any = change.resource
+    return resource.place, bool(resource.ifname) and _netlink_number(resource.path) > 0
+
+
+def _netlink_number(path: str) -> int:
+    from . import devconf
+
+    return devconf.settable(path)
+
+
+def _set_by_netlink(host: Any, change: Change) -> None:
+    from . import messages
+
+    resource: Any = change.resource
+    index = host.index(resource.place, resource.ifname)
+    message = messages.set_inet(index, _netlink_number(resource.path), int(_value_after(change)))
+    host.execute(str(change), host.netlink(resource.place).change, message)
+
+
+def _value_after(change: Change) -> str:
+    resource: Any = change.resource
+    return resource.value if change.after is not None else resource.restore
+
+
+def _below_folder(path: str, folders: dict[str, int]) -> tuple[str, int | None]:
+    """Return the rest of the path of an interface's setting, and the directory that it starts from.
+
+    The directories of all namespaces are one list to the kernel: at 1,000 it takes 0.1 ms to find ours.
+    """
+    parts = path.split("/")
+    folder = "/".join(parts[:-2])
+    if folder not in folders:
+        folders[folder] = os.open(_ROOT + folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    return "/".join(parts[-2:]), folders[folder]
 
 
 def _value(host: Any, resource: Sysctl) -> str | None:
@@ -63,9 +110,9 @@ def _read(path: str) -> str | None:
         return None
 
 
-def _write(path: str, value: str) -> None:
+def _write(path: str, folder: int | None, value: str) -> None:
     # No O_CREAT: a missing setting is an error, not a file to make.
-    descriptor = os.open(_ROOT + path, os.O_WRONLY | os.O_CLOEXEC)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC, dir_fd=folder)
     try:
         os.write(descriptor, value.encode())
     finally:
