@@ -308,14 +308,16 @@ def test_only_who_changes_something_imports_the_library():
 
 
 def test_without_the_library_nothing_is_touched_and_what_is_right_is_right():
-    rig.netns("c1")
     hidden = "sys.modules['pyroute2'] = None"
-    before = engine.picture("c1")
-    done = driven("network=net", prelude=hidden)
-    assert "NetloomError: the target needs the Python library pyroute2, 0.7.2 or later" in done.stderr
-    engine.same(engine.picture("c1"), before, "without pyroute2")
+    look = "import drive\nwith drive.Host('/var/lib/netloom') as host:\n"
+    look += "    drive._verbs.network_present(host, drive.NetworkSpec('net'), dry_run=True)"
+    before = engine.picture()
+    for prelude in (hidden, f"{hidden}\n{look}"):
+        done = driven("network=net", prelude=prelude)
+        assert "NetloomError: the target needs the Python library pyroute2, 0.7.2 or later" in done.stderr
+        engine.same(engine.picture(), before, "without pyroute2")
     do(present("net"))
-    assert driven("network=net", prelude=hidden).returncode == 0
+    assert driven("network=net", prelude=f"{hidden}\n{look}").returncode == 0
     do(absent("net"))
 
 
