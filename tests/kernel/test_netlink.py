@@ -300,11 +300,23 @@ def driven(*arguments: str, prelude: str = "", then: str = "") -> subprocess.Com
     return rig.run(sys.executable, "-c", script, *arguments, check=False)
 
 
-def test_only_who_changes_something_imports_the_library():
+def test_only_who_changes_something_imports_the_library_and_only_its_messages():
     rig.netns("c1")
-    then = "print('pyroute2' in sys.modules)"
-    assert driven("network=net", "attach=net/c1", then=then).stdout.endswith("\nTrue\n")
-    assert driven("network=net", "attach=net/c1", then=then).stdout.endswith("\nFalse\n")
+    hook = "names = []\nsys.addaudithook(lambda event, about: event == 'import' and names.append(about[0]))"
+    then = "print(*sorted({name for name in names if name.split('.')[0] == 'pyroute2'}))"
+    first, second = (driven("network=net", "attach=net/c1", prelude=hook, then=then) for _run in range(2))
+    assert (first.returncode, second.returncode) == (0, 0)
+    imported = first.stdout.splitlines()[-1].split()
+    assert "pyroute2.netlink.rtnl.rtmsg" in imported
+    assert len(imported) < 40
+    assert second.stdout.splitlines()[-1] == ""
+
+
+def test_the_library_is_whole_for_who_imports_it_afterwards():
+    script = "import look\nfrom ansible_collections.netloom.containers.plugins.module_utils._kernel import templates\n"
+    script += "classes = templates.library()\nimport pyroute2\nprint(pyroute2.IPRoute, pyroute2.netlink.NLM_F_ACK)"
+    done = rig.run(sys.executable, "-c", f"import sys\nsys.path.insert(0, {str(Path(__file__).parent)!r})\n{script}")
+    assert "IPRoute" in done.stdout
 
 
 def test_without_the_library_nothing_is_touched_and_what_is_right_is_right():

@@ -12,6 +12,9 @@ from __future__ import annotations
 
 import socket
 import struct
+import sys
+from functools import lru_cache
+from importlib.util import find_spec, module_from_spec
 from typing import Any, NamedTuple
 
 from .._errors import NetloomError
@@ -34,19 +37,43 @@ class Template(NamedTuple):
 _templates: dict[Any, Template] = {}
 
 
+@lru_cache(maxsize=1)
 def library() -> dict[str, Any]:
-    """Return the classes of pyroute2 that encode messages.
+    """Return the classes of pyroute2 that encode messages, by name.
 
     :raises NetloomError: missing_dependency.
     """
     try:
-        from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg  # 0.1 s, so only where something is to be changed
-        from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
-        from pyroute2.netlink.rtnl.rtmsg import rtmsg
+        return _few_files() or _classes()
     except ImportError as exc:
         raise NetloomError(
             "missing_dependency", f"the target needs the Python library pyroute2, 0.7.2 or later ({exc})"
         ) from exc
+
+
+def _few_files() -> dict[str, Any] | None:
+    """Return the classes without the rest of pyroute2, all of which it imports otherwise: 0.03 s, not 0.2 s.
+
+    None if it is imported already, or if this version's files need what their package imports.
+    """
+    spec = None if "pyroute2" in sys.modules else find_spec("pyroute2")
+    if spec is None:
+        return None
+    sys.modules["pyroute2"] = module_from_spec(spec)  # not executed
+    try:
+        return _classes()
+    except (ImportError, AttributeError):
+        return None
+    finally:  # whoever wants the whole of it shall get the whole of it
+        for name in [name for name in sys.modules if name.partition(".")[0] == "pyroute2"]:
+            del sys.modules[name]
+
+
+def _classes() -> dict[str, Any]:
+    from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
+    from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
+    from pyroute2.netlink.rtnl.rtmsg import rtmsg
+
     return {"ifinfmsg": ifinfmsg, "ifaddrmsg": ifaddrmsg, "rtmsg": rtmsg}
 
 

@@ -36,7 +36,21 @@ def test_a_missing_library_is_named(monkeypatch):
     for name in [name for name in sys.modules if name.split(".")[0] == "pyroute2"]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "pyroute2", None)
+    templates.library.cache_clear()
     with pytest.raises(NetloomError, match="the target needs the Python library pyroute2, 0.7.2 or later") as caught:
         templates.library()
     assert caught.value.code == "missing_dependency"
     assert caught.value.__cause__.name.split(".")[0] == "pyroute2"
+
+
+def test_a_library_that_cannot_be_imported_is_as_good_as_missing(monkeypatch, tmp_path):
+    for name in [name for name in sys.modules if name.split(".")[0] == "pyroute2"]:
+        monkeypatch.delitem(sys.modules, name)
+    (tmp_path / "pyroute2").mkdir()
+    (tmp_path / "pyroute2" / "__init__.py").write_text("raise ModuleNotFoundError('hidden', name='pyroute2')")
+    monkeypatch.syspath_prepend(tmp_path)
+    templates.library.cache_clear()
+    with pytest.raises(NetloomError, match=r"pyroute2, 0.7.2 or later \(hidden\)") as caught:
+        templates.library()
+    assert caught.value.__cause__.name == "pyroute2"
+    assert "pyroute2" not in sys.modules
