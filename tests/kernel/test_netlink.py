@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import socket
+import struct
 import subprocess
 import sys
 from collections.abc import Callable
@@ -26,7 +28,6 @@ from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
 from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 from pyroute2.netlink.rtnl.rtmsg import rtmsg
 
-SOFTWARE = ("create", "configure", "set sysctl", "add", "bring up")
 TEN = [f"c{number}" for number in range(10)]
 MAC, OTHER_MAC = "02:00:00:00:00:0a", "02:00:00:00:00:0b"
 
@@ -156,13 +157,14 @@ def test_a_namespace_without_routes_has_none():
 
 
 def test_what_others_send_to_the_socket_is_no_answer(wire):
+    netlink.link(wire, "lo")  # the socket has an address from its first request on
     wire._sequence = 41
-    error = bytes.fromhex("240000000200000000") + bytes(27)
-    forged = error[:8] + (42).to_bytes(4, sys.byteorder) + bytes(4) + (-1).to_bytes(4, sys.byteorder, signed=True)
+    forged = struct.pack("=IHHIIi", 36, 2, 0, 42, 0, -errno.EPERM) + bytes(16)  # NLMSG_ERROR, to the next request
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0) as other:
-        other.sendto(forged + bytes(16), wire.socket.getsockname())
+        other.sendto(forged, wire.socket.getsockname())
     wire.change(messages.set_up(socket.if_nametoindex("v0"), up=False))
-    assert netlink.link(wire, "v0").flags & 1 == 0
+    (link,) = shown("link", "show", "dev", "v0")
+    assert "UP" not in link["flags"]
 
 
 # --- what is sent ---
@@ -272,7 +274,6 @@ def test_ten_attachments_take_nine_effects_and_two_visits_each(ten, entries):
     effects = engine.recorded(present("net", connected=TEN))
     assert len(effects) == 2 + 10 * 9  # the intent, the completion, and what each needs
     assert len(entries) == 10 * 2  # to open it, and for its settings
-    assert len([effect for effect in effects if effect.startswith(SOFTWARE)]) == 10 * 9
 
 
 def test_a_second_run_has_no_effect_and_visits_each_once(ten, entries):
