@@ -77,6 +77,7 @@ def converge(goal: Goal, host: Any, *, dry_run: bool) -> Outcome:
         scope = tuple(item for item in scope if item.key not in apart)
         observed = [item for item in observed if item.key not in apart]
         changes = plan(desired, [*observed, *goal.recorded])
+        host.prepare(changes)
     if dry_run or not (changes or goal.unfinished):
         return Outcome(changes, warnings)
     in_kernel = tuple(change for change in changes if not isinstance(change.resource, Records))

@@ -213,6 +213,11 @@ def local_mac(digest: str) -> str:
     return ":".join(("02", *(digest[at : at + 2] for at in range(0, 10, 2))))
 
 
+def outer_mac(name: str) -> str:
+    """Return the MAC that a veth's end on the host is made with, by which one without an alias is known."""
+    return local_mac(name[len("veth") :])
+
+
 def mac_of(interface: IPInterface) -> str:
     """Return 02:42 followed by an IPv4 address in hex, as Docker does."""
     return ":".join(("02", "42", *(f"{byte:02x}" for byte in interface.packed)))

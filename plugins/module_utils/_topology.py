@@ -200,7 +200,7 @@ def _drop_networks(draft: Draft, host: Any, spec: TopologySpec) -> list[str]:
 
 def _drop_endpoints(draft: Draft, host: Any, spec: TopologySpec) -> None:
     """Drop the endpoints that the topology made and does not list, so that others can have what they had."""
-    kept = set()
+    kept: set[Slot] = set()
     for option, specs in (
         ("networks[{}]", [item.connected or () for item in spec.networks]),
         ("attachments[{}]", [[] if item.absent else [item.spec] for item in spec.attachments]),

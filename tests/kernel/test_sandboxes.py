@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import socket
 import subprocess
 import threading
 import time
@@ -88,7 +89,8 @@ def test_the_descriptor_outlives_the_name():
     with open_sandbox(find("c1")) as opened:
         rig.run("ip", "netns", "delete", "c1")
         assert find("c1") is None
-        assert netns.cookie(opened.fd) == opened.sandbox.cookie
+        with netns.in_namespace(opened.fd), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as probe:
+            assert netns.cookie(probe) == opened.sandbox.cookie
 
 
 def test_a_name_that_nobody_has_is_nothing():

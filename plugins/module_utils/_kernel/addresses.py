@@ -6,14 +6,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from ipaddress import ip_interface
 from typing import Any
 
 from .._changes import Change
 from .._model import Address, Resource
 from . import netlink
-
-_IFA_F_NODAD = 2  # a bridge without carrier stays tentative for ever, and we give no address twice
 
 
 def observe(host: Any, wanted: Sequence[Address]) -> Iterator[Resource]:
@@ -23,7 +20,7 @@ def observe(host: Any, wanted: Sequence[Address]) -> Iterator[Resource]:
         where = (resource.place, resource.ifname, resource.address.version)
         if where not in seen:
             seen[where] = _addresses(host, *where)
-        if resource.address in seen[where]:
+        if (resource.address.packed, resource.address.network.prefixlen) in seen[where]:
             yield resource
 
 
@@ -31,26 +28,16 @@ def _addresses(host: Any, place: str, ifname: str, version: int) -> set:
     found = host.link(place, ifname)
     if found is None:
         return set()
-    return {
-        ip_interface(f"{message.get_attr('IFA_LOCAL') or message.get_attr('IFA_ADDRESS')}/{message['prefixlen']}")
-        for message in netlink.addresses(host.netlink(place), found["index"], version)
-    }
+    found_there = netlink.addresses(host.netlink(place), found.ifindex, version)
+    return {(each.address, each.prefixlen) for each in found_there}
 
 
 def apply(host: Any, changes: Sequence[Change]) -> None:
     """Add and remove addresses."""
+    from . import messages
+
     for change in changes:
         resource: Any = change.resource
-        address = resource.address
-        options: dict[str, Any] = {"address": str(address.ip), "prefixlen": address.network.prefixlen}
-        if address.version == 6:
-            options["flags"] = _IFA_F_NODAD
-        elif change.after is not None and address.network.prefixlen < 31:
-            options["broadcast"] = str(address.network.broadcast_address)
-        host.execute(
-            str(change),
-            host.netlink(resource.place).addr,
-            "del" if change.after is None else "add",
-            index=host.index(resource.place, resource.ifname),
-            **options,
-        )
+        index = host.index(resource.place, resource.ifname)
+        message = messages.address(index, resource.address, present=change.after is not None)
+        host.execute(str(change), host.netlink(resource.place).change, message)

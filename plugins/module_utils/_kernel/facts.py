@@ -12,7 +12,7 @@ import ipaddress
 from collections.abc import Collection
 from typing import Any
 
-from .._model import HOST, HostFacts
+from .._model import HOST, HostFacts, Subnet
 from . import netlink
 
 _RESOLV_CONF = "/etc/resolv.conf"
@@ -21,27 +21,23 @@ _LONGEST_DEFAULT = 1  # 0.0.0.0/1 and 128.0.0.0/1 are how VPNs write a default r
 
 def read(host: Any, ours: Collection[str]) -> HostFacts:
     """Return the host's addresses, routes, nameservers and MTU, without what belongs to the interfaces `ours`."""
-    nl = host.netlink(HOST)
-    subnets = []
-    for message in netlink.all_addresses(nl):
-        interface = ipaddress.ip_interface(
-            f"{message.get_attr('IFA_LOCAL') or message.get_attr('IFA_ADDRESS')}/{message['prefixlen']}"
-        )
-        name = host.ifname(message["index"])
+    wire = host.netlink(HOST)
+    subnets: list[tuple[Subnet, str]] = []
+    for address in netlink.all_addresses(wire):
+        name = host.ifname(address.ifindex)
+        interface = ipaddress.ip_interface((address.address, address.prefixlen))
         if name not in ours and not interface.is_link_local and not interface.is_loopback:
             subnets.append((interface.network, f"address {interface} on {name}"))
     mtu = 1500
     default_metric = None
-    for message in (*netlink.routes(nl, 4), *netlink.routes(nl, 6)):
-        oif = message.get_attr("RTA_OIF")
-        name = host.ifname(oif) if oif else ""
-        metric = message.get_attr("RTA_PRIORITY") or 0
-        if message["dst_len"] == 0 and oif and (default_metric is None or metric < default_metric):
-            default_metric = metric
-            mtu = host.link(HOST, name).get_attr("IFLA_MTU")
-        if message["dst_len"] <= _LONGEST_DEFAULT or name in ours:
+    for route in (*netlink.routes(wire, 4), *netlink.routes(wire, 6)):
+        name = host.ifname(route.oif)
+        if not route.prefixlen and name and (default_metric is None or route.metric < default_metric):
+            default_metric = route.metric
+            mtu = host.link(HOST, name).mtu
+        if route.prefixlen <= _LONGEST_DEFAULT or name in ours:
             continue
-        subnet = ipaddress.ip_network(f"{message.get_attr('RTA_DST')}/{message['dst_len']}")
+        subnet = ipaddress.ip_network((route.destination, route.prefixlen))
         if not subnet.is_link_local and not subnet.is_multicast and not subnet.is_loopback:
             subnets.append((subnet, f"route {subnet}" + (f" on {name}" if name else "")))
     return HostFacts(tuple(subnets), tuple(_nameservers()), mtu)

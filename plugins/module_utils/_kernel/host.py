@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import errno
 import os
-import resource
-import socket
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -23,13 +21,15 @@ from .._errors import NetloomError
 from .._model import HOST, HostFacts, Resource, Sandbox
 from .._sandboxes import registry
 from .._sandboxes.registry import Found, OpenSandbox
-from . import netlink, netns
+from . import netns
 from .database import check_private
+from .handlers import handler
+from .interfaces import Interfaces
 from .records import Records
 
 _BUSY_TRIES = 5
 _BUSY_STEP_SECONDS = 0.01
-_DESCRIPTORS_PER_SOCKET = 6  # of pyroute2 0.9, with its event loop
+_ENCODED = ("links", "addresses", "routes", "sysctls")  # handlers whose changes pyroute2 encodes
 _CODES = {
     errno.EPERM: "permission_denied",
     errno.EACCES: "permission_denied",
@@ -50,10 +50,11 @@ class Stage(NamedTuple):
     things: int = 0
 
 
-class Host:
+class Host(Interfaces):
     """One task's hold on the host. Without `lock_timeout` it only looks: no lock is taken, nothing is made."""
 
     def __init__(self, state_dir: str, lock_timeout_seconds: float | None = None):
+        super().__init__()
         self.state_dir = state_dir
         self.lock_timeout_seconds = lock_timeout_seconds
         self.records = Records(state_dir)
@@ -61,11 +62,8 @@ class Host:
         self._sandboxes: dict[str, OpenSandbox] = {}
         self._promised: dict[str, Found] = {}  # sandboxes that this task is about to make
         self._found: dict[tuple[str, str], Found | None] = {}
-        self._sockets: dict[str, Any] = {}
-        self._sockets_max = 1
-        self._links: dict[tuple[str, str], Any] = {}
+        self._home: int | None = None
         self.removed: dict[str, int] = {}  # descriptors of the named namespaces that this task has removed
-        self._indexes: dict[tuple[str, str], int] = {}
         self.stages: dict[str, Stage] = {}
         self.progress: Callable[[str], Any] = lambda line: None  # told each stage as it begins
 
@@ -78,12 +76,13 @@ class Host:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        for nl in self._sockets.values():
-            nl.close()
+        self.close_wires()
         for sandbox in self._sandboxes.values():
             sandbox.close()
         for descriptor in self.removed.values():
             os.close(descriptor)
+        if self._home is not None:
+            os.close(self._home)
         self.records.close()
         if self._lock is not None:
             from . import lock
@@ -123,23 +122,33 @@ class Host:
             number = _number(exc)
             if number is None:
                 raise
-            reason = os.strerror(number) + _HINTS.get(number, "")
+            reason = (getattr(exc, "strerror", None) or os.strerror(number)) + _HINTS.get(number, "")
             raise NetloomError(_CODES.get(number, "apply_failed"), f"cannot {what}: {reason}") from exc
+
+    @staticmethod
+    def prepare(changes: Iterable[Change]) -> None:
+        """Make sure that `changes` can be carried out, before anything is touched.
+
+        :raises NetloomError: missing_dependency.
+        """
+        if any(change.resource.handler in _ENCODED for change in changes):
+            from . import templates
+
+            templates.library()
 
     def apply(self, changes: Iterable[Change]) -> None:
         """Make `changes` in their order, each handler getting its neighbouring ones at once."""
         for name, batch in _changes.batches(changes):
             with self.stage(f"apply {name}", len(batch)):
-                _handler(name).apply(self, batch)
+                handler(name).apply(self, batch)
 
     def observe(self, wanted: Iterable[Resource]) -> list[Resource]:
         """Return what is there of `wanted`. What is in a sandbox that is not open counts as gone."""
         self._links.clear()
-        self._indexes.clear()
         groups: dict[str, dict[Any, Resource]] = {}
         for item in wanted:
             place = getattr(item, "place", HOST)
-            if place == HOST or item.handler == "links" or self._is_made(place):
+            if place == HOST or item.handler == "links" or self.is_made(place):
                 groups.setdefault(item.handler, {})[item.key] = item
         found: list[Resource] = []
         for name, resources in groups.items():
@@ -187,17 +196,17 @@ class Host:
         if place in self._promised:
             return self.sandbox(place)
         if place not in self._sandboxes:
-            self._sockets_max = max(1, _allowed_descriptors() // _DESCRIPTORS_PER_SOCKET // 2)
-            self._sandboxes[place] = self.look(f"open {found.name}", registry.open_sandbox, found)
+            opened = self._sandboxes[place] = self.look(f"open {found.name}", registry.open_sandbox, found)
+            self.keep(place, opened.take_wire())
         return self._sandboxes[place].sandbox
 
     def sandbox(self, place: str) -> Sandbox:
         """Return what is to be recorded of a namespace that is open; of one to be made, what is known already."""
-        if self._is_made(place):
+        if self.is_made(place):
             return self._sandboxes[place].sandbox
         return Sandbox(self._promised[place].key)
 
-    def _is_made(self, place: str) -> bool:
+    def is_made(self, place: str) -> bool:
         """Return whether the namespace of `place` is open, or can be by now."""
         if place in self._promised and registry.is_made(self._promised[place]):
             found = self._promised.pop(place)
@@ -206,6 +215,7 @@ class Host:
 
     def shut(self, place: str) -> None:
         """Forget a namespace that is not what it seemed."""
+        self.drop(place)
         self._sandboxes.pop(place).close()
 
     def lives(self, sandbox: Sandbox | None) -> bool:
@@ -229,72 +239,24 @@ class Host:
 
     def descriptor(self, place: str) -> int:
         """Return the open namespace of a sandbox, which exists by now."""
-        self._is_made(place)
+        self.is_made(place)
         return self._sandboxes[place].fd
 
     def inside(self, place: str, act: Callable[..., Any], *args: Any) -> Any:
         """Return what `act` returns in the network namespace of `place`."""
-        if place == HOST:
-            return act(*args)
-        with netns.in_namespace(self.descriptor(place)):
+        with self.entered(place):
             return act(*args)
 
-    # --- links, by name ---
-
-    def netlink(self, place: str) -> Any:
-        """Return the one netlink socket of `place`."""
-        if place not in self._sockets:
-            while len(self._sockets) > self._sockets_max:
-                oldest = next(name for name in self._sockets if name != HOST)
-                self._sockets.pop(oldest).close()
-            self._sockets[place] = self.inside(place, netlink.open_socket)
-        return self._sockets[place]
-
-    def link(self, place: str, name: str) -> Any:
-        """Return a link as this observation saw it, None if there is none."""
-        if place != HOST and not self._is_made(place):
-            return None
-        if (place, name) not in self._links:
-            self._links[place, name] = netlink.link(self.netlink(place), name) if name else None
-        return self._links[place, name]
-
-    def index(self, place: str, name: str) -> int:
-        """Return the index of a link.
-
-        :raises NetloomError: apply_failed, there is none.
-        """
+    @contextmanager
+    def entered(self, place: str) -> Iterator[None]:
+        """Run the block in the network namespace of `place`."""
         if place == HOST:
-            try:
-                return socket.if_nametoindex(name)
-            except OSError as exc:
-                raise NetloomError("apply_failed", f"interface {name} is gone") from exc
-        if (place, name) not in self._indexes:
-            found = netlink.link(self.netlink(place), name)
-            if found is None:
-                raise NetloomError("apply_failed", f"interface {name} is gone from {place.partition(':')[2]}")
-            self._indexes[place, name] = found["index"]
-        return self._indexes[place, name]
-
-    def forget(self, link: Any) -> None:
-        """Drop what is known of the links that come and go with `link`."""
-        for _kind, place, name in link.provides:
-            self._indexes.pop((place, name), None)
-
-    def ifname(self, index: int | None, place: str = HOST) -> str:
-        """Return the name of the link with an index, empty if there is none."""
-        if not index:
-            return ""
-        try:
-            return self.inside(place, socket.if_indextoname, index)
-        except OSError:
-            return ""
-
-    def interfaces(self, place: str) -> dict[str, int]:
-        """Return the interfaces of a sandbox: name to index."""
-        if not self._is_made(place):
-            return {}
-        messages = self.look("read interfaces", lambda: netlink.links(self.netlink(place)))
-        return {message.get_attr("IFLA_IFNAME"): message["index"] for message in messages}
+            yield
+            return
+        if self._home is None:
+            self._home = netns.here()
+        with netns.in_namespace(self.descriptor(place), self._home):
+            yield
 
     @staticmethod
     def gone(act: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
@@ -302,7 +264,7 @@ class Host:
         try:
             act(*args, **kwargs)
         except Exception as exc:
-            if getattr(exc, "code", None) != errno.ENODEV:
+            if _number(exc) != errno.ENODEV:
                 raise
 
     def forward_drops(self, ifnames: Iterable[str]) -> list[str]:
@@ -330,40 +292,5 @@ def _number(exc: BaseException | None) -> int | None:
     return None
 
 
-def _allowed_descriptors() -> int:
-    """Allow this process as many open files as it may have at all, and return how many: a namespace is one of them."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != hard:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    return hard
-
-
 def _observed(host: Host, name: str, wanted: list[Resource]) -> list[Resource]:
-    return list(_handler(name).observe(host, wanted))
-
-
-def _handler(name: str) -> Any:
-    """Return the file that drives a kind of resource. Static imports, so that they are bundled."""
-    if name == "links":
-        from . import links
-
-        return links
-    if name == "firewall":
-        from . import firewall
-
-        return firewall
-    if name == "sysctls":
-        from . import sysctls
-
-        return sysctls
-    if name == "addresses":
-        from . import addresses
-
-        return addresses
-    if name == "routes":
-        from . import routes
-
-        return routes
-    from . import namespaces
-
-    return namespaces
+    return list(handler(name).observe(host, wanted))

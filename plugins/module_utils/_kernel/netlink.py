@@ -1,97 +1,175 @@
 # Copyright (c) 2026, the netloom.containers authors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The one place that knows pyroute2: its import, its sockets, and where its versions differ.
+"""What the kernel says of links, addresses and routes, as plain values. It only reads, and needs no library.
 
-Works with pyroute2 0.7.2 and later. Collection-private. Floor 4.
+The kernel does the filtering where it can (Linux 4.20); what it lists beyond that is left out here.
+Collection-private. Floor 4.
 """
 
 from __future__ import annotations
 
+import errno
 import socket
-from functools import partial
-from typing import Any, Callable
+import struct
+from collections.abc import Collection, Iterator
+from typing import NamedTuple
 
-from .._errors import NetloomError
+from .wire import Wire, attribute, attributes
 
-NLM_F_DUMP_INTR = 0x10  # the dump ran into a change and may be incomplete (linux/netlink.h)
-RT_TABLE_MAIN = 254
-RTN_UNICAST = 1
-_DUMP_TRIES = 6
-_FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
+FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
+RT_TABLE_MAIN, RTN_UNICAST = 254, 1
+_RTM_GETLINK, _RTM_GETADDR, _RTM_GETROUTE = 18, 22, 26  # linux/rtnetlink.h
+_IFINFOMSG = struct.Struct("=BxHiII")  # family, type, index, flags, change
+_IFADDRMSG = struct.Struct("=BBBBI")  # family, prefixlen, flags, scope, index
+_RTMSG = struct.Struct("=BBBBBBBBI")  # family, dst_len, src_len, tos, table, protocol, scope, type, flags
+_IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_LINK, _IFLA_MASTER = 1, 3, 4, 5, 10  # linux/if_link.h
+_IFLA_LINKINFO, _IFLA_IFALIAS, _IFLA_AF_SPEC, _IFLA_EXT_MASK = 18, 20, 26, 29
+_IFLA_INFO_KIND, _IFLA_INFO_SLAVE_DATA = 1, 5
+_IFLA_BRPORT_ISOLATED = 33
+_IFLA_INET_CONF, _IFLA_INET6_CONF = 1, 2
+_IFA_ADDRESS, _IFA_LOCAL = 1, 2  # linux/if_addr.h
+_RTA_DST, _RTA_OIF, _RTA_GATEWAY, _RTA_PRIORITY, _RTA_TABLE = 1, 4, 5, 6, 15
+_LEAN = attribute(_IFLA_EXT_MASK, struct.pack("=I", 1 << 3))  # RTEXT_FILTER_SKIP_STATS
+_U32 = struct.Struct("=I")
 
 
-def open_socket() -> Any:
-    """Return a netlink socket of the network namespace that this thread is in.
+class LinkState(NamedTuple):
+    """A link. `master` and `peer` are indexes, 0 for none; `isolated` is of a port of a bridge.
 
-    :raises NetloomError: missing_dependency.
+    `inet` and `inet6` are the settings of /proc/sys/net/ipv4/conf and ipv6/conf, an array of int32 each; empty where
+    the link has no part in that protocol.
     """
-    try:
-        from pyroute2 import IPRoute  # 0.1 s, so only where the kernel is asked
-    except ImportError as exc:
-        raise NetloomError(
-            "missing_dependency", f"the target needs the Python library pyroute2, 0.7.2 or later ({exc})"
-        ) from exc
-    nl = IPRoute(strict_check=True)
-    status = getattr(nl, "status", None)
-    if isinstance(status, dict):
-        status.setdefault("nlm_generator", True)  # 0.9.7 reads it in nlm_request, and does not set it
-    return nl
+
+    ifindex: int
+    name: str
+    kind: str  # as in `ip -d link`; empty for a physical interface
+    flags: int  # IFF_*
+    mtu: int
+    mac: str
+    alias: str
+    master: int
+    peer: int
+    isolated: bool
+    inet: bytes
+    inet6: bytes
 
 
-def link(nl: Any, name: str) -> Any:
+class AddressState(NamedTuple):
+    """An address of an interface, packed."""
+
+    ifindex: int
+    address: bytes
+    prefixlen: int
+
+
+class RouteState(NamedTuple):
+    """A route, its addresses packed; empty, or 0, is what it does not have."""
+
+    destination: bytes
+    prefixlen: int
+    gateway: bytes
+    oif: int  # index of the interface that it leads to
+    protocol: int
+    metric: int
+
+
+def link(wire: Wire, name: str) -> LinkState | None:
     """Return the link of that name, None if there is none. Costs the same however many links there are."""
+    asked = _IFINFOMSG.pack(0, 0, 0, 0, 0) + attribute(_IFLA_IFNAME, name.encode() + b"\0") + _LEAN
     try:
-        found = list(nl.link("get", ifname=name))
-    except Exception as exc:
-        if getattr(exc, "code", None) == 19:  # ENODEV
+        return _link(wire.ask(_RTM_GETLINK, asked))
+    except OSError as exc:
+        if exc.errno == errno.ENODEV:
             return None
         raise
-    return found[0] if found else None
 
 
-def links(nl: Any) -> list:
-    """Return every link of a sandbox. Never asked of the host: that grows with it."""
-    return _whole(nl.get_links)
+def links(wire: Wire, kind: str = "") -> list[LinkState]:
+    """Return every link of a namespace, or those of a kind."""
+    wanted = attribute(_IFLA_LINKINFO, attribute(_IFLA_INFO_KIND, kind.encode() + b"\0")) if kind else b""
+    found = map(_link, wire.dump(_RTM_GETLINK, _IFINFOMSG.pack(0, 0, 0, 0, 0) + wanted + _LEAN))
+    return [each for each in found if not kind or each.kind == kind]
 
 
-def addresses(nl: Any, index: int, version: int) -> list:
-    """Return the addresses of one interface, of IP version 4 or 6; the kernel does the filtering."""
-    return _whole(partial(_addresses, nl, index, _FAMILIES[version]))
+def addresses(wire: Wire, index: int, version: int) -> list[AddressState]:
+    """Return the addresses of one interface, of IP version 4 or 6; none if it has gone."""
+    try:
+        found = wire.dump(_RTM_GETADDR, _IFADDRMSG.pack(FAMILIES[version], 0, 0, 0, index))
+    except OSError as exc:
+        if exc.errno == errno.ENODEV:
+            return []
+        raise
+    return [each for each in _addresses(found, (FAMILIES[version],)) if each.ifindex == index]
 
 
-def all_addresses(nl: Any) -> list:
-    """Return every address of a host, for choices that must not collide with one."""
-    return _whole(nl.get_addr)
+def all_addresses(wire: Wire) -> list[AddressState]:
+    """Return every address of a namespace."""
+    return list(_addresses(wire.dump(_RTM_GETADDR, _IFADDRMSG.pack(0, 0, 0, 0, 0)), FAMILIES.values()))
 
 
-def routes(nl: Any, version: int) -> list:
-    """Return the unicast routes of every table of the namespace, of IP version 4 or 6."""
-    found = _whole(partial(nl.get_routes, family=_FAMILIES[version]))
-    return [route for route in found if route["type"] == RTN_UNICAST]
+def routes(wire: Wire, version: int, table: int = 0) -> list[RouteState]:
+    """Return the unicast routes of a table, by default of every one, of IP version 4 or 6."""
+    family = FAMILIES[version]
+    asked = _RTMSG.pack(family, 0, 0, 0, table, 0, 0, RTN_UNICAST, 0)
+    try:
+        found = wire.dump(_RTM_GETROUTE, asked)
+    except OSError as exc:
+        if exc.errno == errno.ENOENT:  # the table is made with its first route
+            return []
+        raise
+    return list(_routes(found, family, table))
 
 
-def _addresses(nl: Any, index: int, family: int) -> list:
-    from pyroute2.netlink import NLM_F_DUMP, NLM_F_REQUEST
-    from pyroute2.netlink.rtnl import RTM_GETADDR
-    from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
+def _link(body: bytes) -> LinkState:
+    _family, _type, index, flags, _change = _IFINFOMSG.unpack_from(body)
+    found = attributes(body, _IFINFOMSG.size)
+    info = attributes(found.get(_IFLA_LINKINFO, b""))
+    families = attributes(found.get(_IFLA_AF_SPEC, b""))
+    return LinkState(
+        index,
+        _text(found.get(_IFLA_IFNAME)),
+        _text(info.get(_IFLA_INFO_KIND)),
+        flags,
+        _number(found.get(_IFLA_MTU)),
+        found.get(_IFLA_ADDRESS, b"").hex(":"),
+        _text(found.get(_IFLA_IFALIAS)),
+        _number(found.get(_IFLA_MASTER)),
+        _number(found.get(_IFLA_LINK)),
+        any(attributes(info.get(_IFLA_INFO_SLAVE_DATA, b"")).get(_IFLA_BRPORT_ISOLATED, b"")),
+        attributes(families.get(socket.AF_INET, b"")).get(_IFLA_INET_CONF, b""),
+        attributes(families.get(socket.AF_INET6, b"")).get(_IFLA_INET6_CONF, b""),
+    )
 
-    # addr("dump") leaves the header empty and filters in Python what it had the kernel list.
-    message = ifaddrmsg()
-    message["family"] = family
-    message["index"] = index
-    return nl.nlm_request(message, RTM_GETADDR, NLM_F_REQUEST | NLM_F_DUMP)
+
+def _addresses(bodies: list[bytes], families: Collection[int]) -> Iterator[AddressState]:
+    for body in bodies:
+        family, prefixlen, _flags, _scope, index = _IFADDRMSG.unpack_from(body)
+        if family in families:
+            found = attributes(body, _IFADDRMSG.size)
+            yield AddressState(index, found.get(_IFA_LOCAL) or found[_IFA_ADDRESS], prefixlen)
 
 
-def _whole(dump: Callable[[], Any]) -> list:
-    """Return what a dump lists, asked again while the kernel says that it changed meanwhile.
+def _routes(bodies: list[bytes], wanted_family: int, wanted_table: int) -> Iterator[RouteState]:
+    for body in bodies:
+        family, prefixlen, _src, _tos, table, protocol, _scope, kind, _flags = _RTMSG.unpack_from(body)
+        if family != wanted_family or kind != RTN_UNICAST:
+            continue
+        found = attributes(body, _RTMSG.size)
+        if not wanted_table or wanted_table == (_number(found.get(_RTA_TABLE)) or table):
+            yield RouteState(
+                found.get(_RTA_DST, b""),
+                prefixlen,
+                found.get(_RTA_GATEWAY, b""),
+                _number(found.get(_RTA_OIF)),
+                protocol,
+                _number(found.get(_RTA_PRIORITY)),
+            )
 
-    pyroute2 never raises for NLM_F_DUMP_INTR.
 
-    :raises NetloomError: apply_failed, when it does not come to rest.
-    """
-    for _attempt in range(_DUMP_TRIES):
-        found = list(dump())
-        if not any(message["header"]["flags"] & NLM_F_DUMP_INTR for message in found):
-            return found
-    raise NetloomError("apply_failed", "the kernel's tables change faster than they can be read; try again")
+def _number(value: bytes | None) -> int:
+    return _U32.unpack(value)[0] if value else 0
+
+
+def _text(value: bytes | None) -> str:
+    return value.partition(b"\0")[0].decode("utf-8", "replace") if value else ""

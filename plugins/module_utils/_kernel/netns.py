@@ -15,6 +15,8 @@ import struct
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
+from typing import Any
 
 from .._errors import NetloomError
 
@@ -30,16 +32,21 @@ def boot_id() -> str:
         return file.read().strip()
 
 
+def here() -> int:
+    """Return a descriptor of the namespace that this thread is in."""
+    return os.open(HERE, os.O_RDONLY | os.O_CLOEXEC)
+
+
 @contextmanager
-def in_namespace(fd: int) -> Iterator[None]:
+def in_namespace(fd: int, home: int | None = None) -> Iterator[None]:
     """Run the block with this thread in the network namespace that `fd` refers to.
 
-    Afterwards the thread is where it was. If the kernel refuses that, the process ends at once:
+    Afterwards the thread is in `home`, by default where it was. If the kernel refuses that, the process ends at once:
     whatever it did next, an undo included, would happen in the wrong place.
 
     :raises NetloomError: the namespace cannot be entered; the block did not run.
     """
-    home = os.open(HERE, os.O_RDONLY | os.O_CLOEXEC)
+    back = here() if home is None else home
     try:
         try:
             _set_namespace(fd)
@@ -48,20 +55,20 @@ def in_namespace(fd: int) -> Iterator[None]:
         try:
             yield
         finally:
-            _return_to(home)
+            _return_to(back)
     finally:
-        os.close(home)
+        if home is None:
+            os.close(back)
 
 
-def cookie(fd: int) -> int:
-    """Return the cookie of the namespace `fd`, unique until the next boot; 0 before Linux 5.14."""
-    with in_namespace(fd), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as probe:
-        try:
-            return struct.unpack("=Q", probe.getsockopt(socket.SOL_SOCKET, SO_NETNS_COOKIE, 8))[0]
-        except OSError as exc:
-            if exc.errno == errno.ENOPROTOOPT:
-                return 0
-            raise
+def cookie(probe: socket.socket) -> int:
+    """Return the cookie of the namespace that a socket was made in, unique until the next boot; 0 before Linux 5.14."""
+    try:
+        return struct.unpack("=Q", probe.getsockopt(socket.SOL_SOCKET, SO_NETNS_COOKIE, 8))[0]
+    except OSError as exc:
+        if exc.errno == errno.ENOPROTOOPT:
+            return 0
+        raise
 
 
 def _set_namespace(fd: int) -> None:
@@ -70,10 +77,16 @@ def _set_namespace(fd: int) -> None:
         return
     import ctypes  # 1 ms that later versions of Python need not spend
 
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.setns(fd, CLONE_NEWNET) != 0:
+    if _libc().setns(fd, CLONE_NEWNET) != 0:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))
+
+
+@cache
+def _libc() -> Any:
+    import ctypes
+
+    return ctypes.CDLL(None, use_errno=True)
 
 
 def _return_to(home: int) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator, Sequence
-from ipaddress import ip_network
 from typing import Any
 
 from .._changes import Change
@@ -22,35 +21,30 @@ RTPROT_NETLOOM = 157  # free in linux/rtnetlink.h and in iproute2's rt_protos
 
 def observe(host: Any, wanted: Sequence[Route]) -> Iterator[Resource]:
     """Yield the main table's route to each wanted destination; `foreign` where it is not ours."""
-    seen: dict[tuple[str, int], dict[str, Route]] = {}
+    seen: dict[tuple[str, int], dict[tuple[bytes, int], netlink.RouteState]] = {}
     for resource in wanted:
-        where = (resource.place, 6 if ":" in resource.destination else 4)
-        if where not in seen:
-            seen[where] = _routes(host, *where)
-        if resource.destination in seen[where]:
-            yield seen[where][resource.destination]
+        to, _slash, length = resource.destination.partition("/")
+        version = 6 if ":" in to else 4
+        if (resource.place, version) not in seen:
+            seen[resource.place, version] = _routes(host, resource.place, version)
+        packed = socket.inet_pton(netlink.FAMILIES[version], to) if int(length) else b""
+        found = seen[resource.place, version].get((packed, int(length)))
+        if found is not None:
+            yield Route(
+                resource.place,
+                resource.destination,
+                gateway=socket.inet_ntop(netlink.FAMILIES[version], found.gateway) if found.gateway else "",
+                ifname=host.ifname(found.oif, resource.place),
+                foreign=found.protocol != RTPROT_NETLOOM,
+            )
 
 
-def _routes(host: Any, place: str, version: int) -> dict[str, Route]:
-    nl = host.netlink(place)
-    found: dict[str, Route] = {}
-    for message in netlink.routes(nl, version):
-        if (message.get_attr("RTA_TABLE") or message["table"]) != netlink.RT_TABLE_MAIN:
-            continue
-        default = "0.0.0.0/0" if message["family"] == socket.AF_INET else "::/0"
-        to = message.get_attr("RTA_DST")
-        destination = str(ip_network(f"{to}/{message['dst_len']}")) if to else default
-        ours = message["proto"] == RTPROT_NETLOOM
-        if destination in found and not ours:
-            continue
-        oif = message.get_attr("RTA_OIF")
-        found[destination] = Route(
-            place,
-            destination,
-            gateway=message.get_attr("RTA_GATEWAY") or "",
-            ifname=host.ifname(oif, place) if oif else "",
-            foreign=not ours,
-        )
+def _routes(host: Any, place: str, version: int) -> dict[tuple[bytes, int], netlink.RouteState]:
+    """Return the main table's route to each destination: ours where there is one, else the best."""
+    found: dict[tuple[bytes, int], netlink.RouteState] = {}
+    for route in netlink.routes(host.netlink(place), version, netlink.RT_TABLE_MAIN):
+        if route.protocol == RTPROT_NETLOOM or (route.destination, route.prefixlen) not in found:
+            found[route.destination, route.prefixlen] = route
     return found
 
 
@@ -59,16 +53,18 @@ def apply(host: Any, changes: Sequence[Change]) -> None:
 
     Ours may still be there when its address has gone: an interface with another address keeps its routes.
     """
+    from . import messages
+
     for change in changes:
         route: Any = change.resource
-        verb = "del" if change.after is None else "replace"
         host.execute(
             str(change),
-            host.netlink(route.place).route,
-            verb,
-            dst=route.destination,
-            gateway=route.gateway,
-            oif=host.index(route.place, route.ifname),
-            proto=RTPROT_NETLOOM,
-            family=socket.AF_INET6 if ":" in route.destination else socket.AF_INET,
+            host.netlink(route.place).change,
+            messages.route(
+                host.index(route.place, route.ifname),
+                route.destination,
+                route.gateway,
+                RTPROT_NETLOOM,
+                present=change.after is not None,
+            ),
         )

@@ -16,6 +16,7 @@ import stat
 
 from .._errors import NetloomError
 from .._kernel import netns
+from .._kernel.wire import Wire
 from .._model import Sandbox
 from .found import Found, start_time_of
 
@@ -33,14 +34,22 @@ KINDS = (
 class OpenSandbox:
     """A container's network namespace, held open: `fd` stays the same one whatever happens to the container."""
 
-    def __init__(self, found: Found, fd: int, sandbox: Sandbox):
+    def __init__(self, found: Found, fd: int, sandbox: Sandbox, wire: Wire):
         self.found = found
         self.fd = fd
         self.sandbox = sandbox
+        self._wire: Wire | None = wire
+
+    def take_wire(self) -> Wire | None:
+        """Return a netlink socket of the namespace, which the caller closes; the first time only."""
+        wire, self._wire = self._wire, None
+        return wire
 
     def close(self) -> None:
         """Let go of the namespace. Once is enough, twice does no harm."""
-        fd, self.fd = self.fd, -1
+        wire, fd, self.fd = self.take_wire(), self.fd, -1
+        if wire is not None:
+            wire.close()
         if fd >= 0:
             os.close(fd)
 
@@ -64,14 +73,16 @@ def open_sandbox(found: Found) -> OpenSandbox:
         own = os.stat(OWN)
         if (seen.st_dev, seen.st_ino) == (own.st_dev, own.st_ino):
             raise NetloomError("netns_is_host", "this is the host's own network namespace")
-        sandbox = Sandbox(found.key, netns.boot_id(), netns.cookie(fd), seen.st_ino, found.container_id)
+        with netns.in_namespace(fd):
+            wire = Wire()
     except NetloomError as exc:
         os.close(fd)
         raise NetloomError(exc.code, f"container: {found.name}: {exc.message}") from exc
     except BaseException:
         os.close(fd)
         raise
-    return OpenSandbox(found, fd, sandbox)
+    sandbox = Sandbox(found.key, netns.boot_id(), netns.cookie(wire.socket), seen.st_ino, found.container_id)
+    return OpenSandbox(found, fd, sandbox, wire)
 
 
 def _open_of_process(found: Found, path: str, pid: int) -> int:

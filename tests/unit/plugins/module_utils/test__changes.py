@@ -67,6 +67,14 @@ def test_rules_are_there_before_any_interface_is_up():
     assert max(map(order.index, (RULES, ELEMENT))) < min(map(order.index, (BRIDGE_UP, VETH_UP, INSIDE_UP)))
 
 
+def test_a_new_bridge_comes_up_after_its_ports():
+    assert resources(plan(EVERYTHING, ()))[-4:] == [VETH_UP, INSIDE_UP, BRIDGE_UP, DEFAULT]
+
+
+def test_a_bridge_that_is_there_comes_up_before_what_is_new_on_it():
+    assert resources(plan(EVERYTHING, [BRIDGE]))[-4:] == [BRIDGE_UP, VETH_UP, INSIDE_UP, DEFAULT]
+
+
 def test_deletion_takes_links_before_their_rules_and_rules_before_the_record():
     # The table goes last and takes its elements along; a bridge takes its addresses and its being up.
     assert resources(plan((), [NETWORK, RULES, BRIDGE, GATEWAY, BRIDGE_UP, ELEMENT])) == [BRIDGE, RULES, NETWORK]

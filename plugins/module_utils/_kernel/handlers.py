@@ -1,0 +1,38 @@
+# Copyright (c) 2026, the netloom.containers authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which file drives which kind of resource. Each is imported when it is needed, statically so that it is bundled.
+
+Collection-private. Floor 4.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def handler(name: str) -> Any:
+    """Return the file that observes and changes a kind of resource."""
+    if name == "links":
+        from . import links
+
+        return links
+    if name == "firewall":
+        from . import firewall
+
+        return firewall
+    if name == "sysctls":
+        from . import sysctls
+
+        return sysctls
+    if name == "addresses":
+        from . import addresses
+
+        return addresses
+    if name == "routes":
+        from . import routes
+
+        return routes
+    from . import namespaces
+
+    return namespaces

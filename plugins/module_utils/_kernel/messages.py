@@ -1,0 +1,149 @@
+# Copyright (c) 2026, the netloom.containers authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The messages that change links, addresses and routes: what is in them, by the names of pyroute2 and the kernel.
+
+Collection-private. Floor 4.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+from typing import Any
+
+from .._model import IPInterface
+from .netlink import FAMILIES, RT_TABLE_MAIN, RTN_UNICAST
+from .templates import Slot, encoded
+from .wire import NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE, Message, attribute
+
+_RTM_NEWLINK, _RTM_DELLINK = 16, 17  # linux/rtnetlink.h
+_RTM_NEWADDR, _RTM_DELADDR, _RTM_NEWROUTE, _RTM_DELROUTE = 20, 21, 24, 25
+_IFF_UP = 1
+_IFA_F_NODAD = 2  # a bridge without carrier stays tentative for ever, and we give no address twice
+_IFLA_AF_SPEC, _IFLA_INET_CONF, _NLA_F_NESTED = 26, 1, 1 << 15
+
+
+NAME, MAC, NUMBER = Slot("name", 16), Slot("mac", 6), Slot("number", 4)
+_IP = {4: Slot("ipv4", 4), 6: Slot("ipv6", 16)}
+_SLOTS = {"address": MAC, "mtu": NUMBER, "master": NUMBER, "group": NUMBER}
+_BRIDGE = (
+    "ifinfmsg",
+    (),
+    (("IFLA_IFNAME", NAME), ("IFLA_ADDRESS", MAC), ("IFLA_LINKINFO", (("IFLA_INFO_KIND", "bridge"),))),
+)
+_PEER = (("IFLA_IFNAME", NAME), ("IFLA_NET_NS_FD", NUMBER), ("IFLA_ADDRESS", MAC), ("IFLA_MTU", NUMBER))
+_VETH = (
+    "ifinfmsg",
+    (),
+    (
+        *(("IFLA_IFNAME", NAME), ("IFLA_ADDRESS", MAC), ("IFLA_MTU", NUMBER), ("IFLA_MASTER", NUMBER)),
+        ("IFLA_LINKINFO", (("IFLA_INFO_KIND", "veth"), ("IFLA_INFO_DATA", (("VETH_INFO_PEER", _PEER),)))),
+    ),
+)
+
+
+# --- links ---
+
+
+def new_bridge(name: str, mac: str) -> Message:
+    return Message(_RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, encoded(_BRIDGE, _name(name), _mac(mac)))
+
+
+def new_veth(name: str, mac: str, mtu: int, master: int, peer: tuple[str, int, str]) -> Message:
+    """Return the message that makes a veth pair; `peer` is the name, the namespace's descriptor and the MAC there."""
+    ifname, descriptor, peer_mac = peer
+    outer = (_name(name), _mac(mac), _number(mtu), _number(master))
+    inner = (_name(ifname), _number(descriptor), _mac(peer_mac), _number(mtu))
+    return Message(_RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, encoded(_VETH, *outer, *inner))
+
+
+def set_link(index: int, *, alias: str | None = None, **attributes: int | str) -> Message:
+    """Return the message that sets attributes of a link: its alias, and mtu, address, master and group."""
+    shape: list[tuple[str, Any]] = [(f"IFLA_{name.upper()}", _SLOTS[name]) for name in attributes]
+    values = [_mac(value) if isinstance(value, str) else _number(value) for value in attributes.values()]
+    if alias:
+        values.append(alias.encode())
+        shape.append(("IFLA_IFALIAS", Slot("text", len(values[-1]))))
+    elif alias is not None:
+        shape.append(("IFLA_IFALIAS", ""))
+    body = encoded(("ifinfmsg", (("index", NUMBER),), tuple(shape)), _number(index), *values)
+    return Message(_RTM_NEWLINK, 0, body)
+
+
+def set_isolated(index: int, *, isolated: bool) -> Message:
+    slave = (("IFLA_INFO_SLAVE_KIND", "bridge"), ("IFLA_INFO_SLAVE_DATA", (("IFLA_BRPORT_ISOLATED", int(isolated)),)))
+    shape = ("ifinfmsg", (("index", NUMBER),), (("IFLA_LINKINFO", slave),))
+    return Message(_RTM_NEWLINK, 0, encoded(shape, _number(index)))
+
+
+def set_up(index: int, *, up: bool) -> Message:
+    shape = ("ifinfmsg", (("index", NUMBER), ("flags", _IFF_UP if up else 0), ("change", _IFF_UP)), ())
+    return Message(_RTM_NEWLINK, 0, encoded(shape, _number(index)))
+
+
+def set_inet(index: int, number: int, value: int) -> Message:
+    """Return the message that sets one of a link's settings for IPv4, by its IPV4_DEVCONF_* number."""
+    header = encoded(("ifinfmsg", (("index", NUMBER),), ()), _number(index))
+    # pyroute2 can read these attributes, and not write them.
+    inner = attribute(
+        socket.AF_INET | _NLA_F_NESTED, attribute(_IFLA_INET_CONF | _NLA_F_NESTED, attribute(number, _number(value)))
+    )
+    return Message(_RTM_NEWLINK, 0, header + attribute(_IFLA_AF_SPEC | _NLA_F_NESTED, inner))
+
+
+def delete_link(index: int) -> Message:
+    return Message(_RTM_DELLINK, 0, encoded(("ifinfmsg", (("index", NUMBER),), ()), _number(index)))
+
+
+def delete_links(group: int) -> Message:
+    return Message(_RTM_DELLINK, 0, encoded(("ifinfmsg", (), (("IFLA_GROUP", NUMBER),)), _number(group)))
+
+
+# --- addresses and routes ---
+
+
+def address(index: int, interface: IPInterface, *, present: bool) -> Message:
+    """Return the message that adds an address, or removes it."""
+    slot, packed = _IP[interface.version], interface.packed
+    attributes: list[tuple[str, Slot | int]] = [("IFA_LOCAL", slot), ("IFA_ADDRESS", slot)]
+    values = [packed, packed]
+    if interface.version == 6:
+        attributes.append(("IFA_FLAGS", _IFA_F_NODAD))
+    elif present and interface.network.prefixlen < 31:
+        attributes.append(("IFA_BROADCAST", slot))
+        values.append(interface.network.broadcast_address.packed)
+    header = (("family", FAMILIES[interface.version]), ("prefixlen", interface.network.prefixlen), ("index", NUMBER))
+    body = encoded(("ifaddrmsg", header, tuple(attributes)), _number(index), *values)
+    if present:
+        return Message(_RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, body)
+    return Message(_RTM_DELADDR, 0, body)
+
+
+def route(index: int, destination: str, gateway: str, protocol: int, *, present: bool) -> Message:
+    """Return the message that makes the main table's route to `destination` this one, or removes it."""
+    to, _slash, length = destination.partition("/")
+    version = 6 if ":" in to else 4
+    family = FAMILIES[version]
+    attributes, values = [("RTA_OIF", NUMBER)], [_number(index)]
+    for name, text in (("RTA_GATEWAY", gateway), ("RTA_DST", to if int(length) else "")):
+        if text:
+            attributes.append((name, _IP[version]))
+            values.append(socket.inet_pton(family, text))
+    header = (("family", int(family)), ("dst_len", int(length)), ("table", RT_TABLE_MAIN), ("proto", protocol))
+    body = encoded(("rtmsg", (*header, ("type", RTN_UNICAST)), tuple(attributes)), *values)
+    if present:
+        return Message(_RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, body)
+    return Message(_RTM_DELROUTE, 0, body)
+
+
+def _name(value: str) -> bytes:
+    return value.encode().ljust(NAME.size, b"\0")
+
+
+def _mac(value: str) -> bytes:
+    return bytes.fromhex(value.replace(":", ""))
+
+
+def _number(value: int) -> bytes:
+    return struct.pack("=I", value)
