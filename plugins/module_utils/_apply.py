@@ -9,11 +9,12 @@ Whatever touches the host comes in as an argument. Collection-private. Floor 3.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any, Callable
 
 from ._changes import Change, plan
 from ._errors import NetloomError
+from ._frozen import dataclass
 from ._model import (
     HOST,
     Bridge,

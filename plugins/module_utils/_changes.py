@@ -9,10 +9,10 @@ Collection-private and pure: no sockets, files, clocks or randomness. Floor 1.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
+from ._frozen import dataclass
 from ._model import Bridge, Key, Resource, Sysctl, Up
 
 

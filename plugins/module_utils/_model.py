@@ -9,9 +9,11 @@ Collection-private. Frozen values only: nothing here reads or changes anything. 
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass, field
+from dataclasses import field
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
 from typing import Any, ClassVar, Union
+
+from ._frozen import dataclass
 
 Subnet = Union[IPv4Network, IPv6Network]
 IPAddress = Union[IPv4Address, IPv6Address]

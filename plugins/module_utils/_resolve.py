@@ -10,12 +10,13 @@ and pure. Floor 2.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from ipaddress import ip_network
 
 from ._drivers.options import canonical
 from ._drivers.registry import driver as driver_named
 from ._errors import NetloomError
+from ._frozen import dataclass
 from ._ipam import Occupied, first_gateway, free_subnet, reserved
 from ._model import Endpoint, HostFacts, Network, NetworkSpec, Pool, PoolSpec, Subnet
 from ._names import PREDEFINED, local_mac, network_id

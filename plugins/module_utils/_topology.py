@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from ._apply import Outcome, converge
@@ -28,6 +28,7 @@ from ._drafting import (
     slot_of,
 )
 from ._errors import NetloomError
+from ._frozen import dataclass
 from ._goal import goal_of
 from ._model import Endpoint, EndpointSpec, Namespace, Network, NetworkSpec
 

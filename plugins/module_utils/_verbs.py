@@ -9,7 +9,7 @@ The host comes in as an argument. Collection-private. Floor 3.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from ._apply import Outcome, converge
@@ -26,6 +26,7 @@ from ._drafting import (
     recorded_endpoint,
 )
 from ._errors import NetloomError
+from ._frozen import dataclass
 from ._goal import goal_of
 from ._model import Endpoint, EndpointSpec, Network, NetworkSpec
 

@@ -9,10 +9,10 @@ Collection-private and pure. Floor 2.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Callable
 
 from .._errors import NetloomError
+from .._frozen import dataclass
 from .._model import Pairs
 from .._names import interface_name, nearest
 

@@ -15,12 +15,13 @@ import json
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from .. import _codec
 from .._changes import Change
 from .._errors import NetloomError
+from .._frozen import dataclass
 from .._model import EndpointRecord, Key, NamespaceRecord, NetworkRecord, Sysctl
 from . import leases
 from .database import Database

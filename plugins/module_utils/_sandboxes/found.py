@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from .._errors import NetloomError
+from .._frozen import dataclass
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 ID = re.compile(r"[0-9a-f]{12,64}")  # a runtime's own id, or the twelve digits and more that its tools print

@@ -17,6 +17,7 @@ PREFIX = "ansible_collections.netloom.containers.plugins.module_utils"
 FLOORS = {
     "_model": 0,
     "_errors": 0,
+    "_frozen": 0,
     "_changes": 1,
     "_ipam": 1,
     "_firewall": 1,
