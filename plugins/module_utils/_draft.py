@@ -10,13 +10,10 @@ of one network or endpoint costs the same on a host with many. Collection-privat
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
-from ipaddress import ip_network
 from typing import Any
 
-from ._ipam import Leases, Occupied
-from ._model import Endpoint, HostFacts, Network, Sandbox
-from ._resolve import Others
+from ._ipam import Leases
+from ._model import Endpoint, Network, Sandbox
 
 PRESENT = "present"
 Slot = tuple[str, str]  # a network and a place
@@ -29,7 +26,7 @@ class Draft:
     """
 
     def __init__(self, records: Any):
-        self._records = records
+        self.records = records
         self.networks: dict[str, Network | None] = {}
         self.endpoints: dict[Slot, Endpoint | None] = {}
         self.namespaces: dict[str, str | None] = {}
@@ -40,15 +37,13 @@ class Draft:
         self._drafted_in: dict[tuple[str, int], str] = {}  # network and cookie to place
         self._members: dict[str, dict[str, Any]] = {}
         self._leases: dict[str, Leases] = {}
-        self._others: Others | None = None
-        self._facts: HostFacts | None = None
-        self._of_host: Occupied | None = None
+        self.taken: Any = None  # what _draft_networks knows of subnets and bridges that are in use
 
     # --- what there is, and what it becomes ---
 
     def network_entry(self, name: str) -> Any:
         if name not in self._network_entries:
-            self._network_entries[name] = self._records.network(name)
+            self._network_entries[name] = self.records.network(name)
         return self._network_entries[name]
 
     def network(self, name: str) -> Network | None:
@@ -61,14 +56,14 @@ class Draft:
     def member_entries(self, network: str) -> dict[str, Any]:
         """Return the records of all of a network's endpoints: place to entry."""
         if network not in self._members:
-            self._members[network] = {entry.value.place: entry for entry in self._records.endpoints(network)}
+            self._members[network] = {entry.value.place: entry for entry in self.records.endpoints(network)}
         return self._members[network]
 
     def endpoint_entry(self, slot: Slot) -> Any:
         if slot[0] in self._members:
             return self._members[slot[0]].get(slot[1])
         if slot not in self._endpoint_entries:
-            self._endpoint_entries[slot] = self._records.endpoint(*slot)
+            self._endpoint_entries[slot] = self.records.endpoint(*slot)
         return self._endpoint_entries[slot]
 
     def endpoint(self, slot: Slot) -> Endpoint | None:
@@ -82,7 +77,7 @@ class Draft:
         """Return a network's endpoint in this very sandbox, whatever it is called in the records."""
         if not sandbox.cookie:
             return None
-        entries = self._records.endpoints_in(network, sandbox.cookie)
+        entries = self.records.endpoints_in(network, sandbox.cookie)
         places = [entry.value.place for entry in entries if same_sandbox(entry.value.sandbox, sandbox)]
         drafted = self._drafted_in.get((network, sandbox.cookie))
         found = (self.endpoint((network, place)) for place in (*places, *([drafted] if drafted else [])))
@@ -99,7 +94,7 @@ class Draft:
     def at(self, place: str) -> list[Endpoint]:
         """Return the endpoints of a sandbox on all networks, as they will be."""
         if place not in self._recorded_at:
-            self._recorded_at[place] = self._records.networks_at(place)
+            self._recorded_at[place] = self.records.networks_at(place)
         names = dict.fromkeys((*self._recorded_at[place], *self.networks_at.get(place, ())))
         found = (self.endpoint((name, place)) for name in names)
         return [endpoint for endpoint in found if endpoint is not None]
@@ -112,36 +107,16 @@ class Draft:
 
     def undrafted(self) -> Iterator[Network]:
         """Yield the networks that this draft has nothing to say about."""
-        return (entry.value for entry in self._records.networks() if entry.value.name not in self.networks)
+        return (entry.value for entry in self.records.networks() if entry.value.name not in self.networks)
 
     def namespace_entry(self, name: str) -> Any:
-        return self._records.namespace(name)
+        return self.records.namespace(name)
 
     def leases(self, network: str) -> Leases:
         """Return who will have which address of a network."""
         if network not in self._leases:
-            self._leases[network] = Leases(self._records.leases(network))
+            self._leases[network] = Leases(self.records.leases(network))
         return self._leases[network]
-
-    def facts(self, host: Any) -> HostFacts:
-        """Return what the host has of its own. Takes longer the more of that there is."""
-        if self._facts is None:
-            self._facts = host.facts(self._records.bridges())
-        return self._facts
-
-    def others(self, name: str, facts: HostFacts | None = None) -> Others:
-        """Return what is taken by other networks than `name`, as they will be, and by the host where there are `facts`."""
-        if self._others is None:
-            subnets = Occupied((ip_network(subnet), owner) for subnet, owner in self._records.subnets())
-            self._others = Others(subnets, bridges=self._records.bridges())
-            for drafted, network in self.networks.items():
-                self._take(self._others, drafted, network)
-        self._others.subnets.remove(name)
-        if facts is None:
-            return self._others
-        if self._of_host is None:
-            self._of_host = Occupied(facts.subnets)
-        return replace(self._others, host=self._of_host)
 
     # --- decisions ---
 
@@ -163,18 +138,8 @@ class Draft:
 
     def _decide_network(self, name: str, network: Network | None) -> None:
         self.networks[name] = network
-        if self._others is not None:
-            self._take(self._others, name, network)
-
-    @staticmethod
-    def _take(others: Others, name: str, network: Network | None) -> None:
-        others.subnets.remove(name)
-        for ifname in [ifname for ifname, owner in others.bridges.items() if owner == name]:
-            del others.bridges[ifname]
-        if network is not None:
-            others.bridges[network.ifname] = name
-            for pool in network.pools:
-                others.subnets.add(pool.subnet, name)
+        if self.taken is not None:
+            self.taken.put(name, network)
 
     def _decide(self, slot: Slot, endpoint: Endpoint | None) -> None:
         entry = self.endpoint_entry(slot)

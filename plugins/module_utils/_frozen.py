@@ -31,7 +31,7 @@ else:
                 item.name: item.default_factory for item in fields if item.default_factory is not dataclasses.MISSING
             }
             compared = [item.name for item in fields if item.compare]
-            cls.__compared__ = attrgetter(*compared) if compared else _nothing
+            cls.__compared__ = attrgetter(*compared) if compared else staticmethod(lambda value: ())
             for method in (__init__, __repr__, __eq__, __hash__, __setattr__):
                 setattr(cls, method.__name__, method)
             return cls
@@ -39,21 +39,19 @@ else:
         return decorated
 
 
-def _nothing(value: Any) -> tuple[()]:
-    return ()
-
-
 def __init__(self: Any, *args: Any, **given: Any) -> None:
     names = self.__field_names__
     values = dict(zip(names, args))
     values.update(given)
+    fits = len(values) == len(args) + len(given)
     if len(values) < len(names):
         values = {**self.__field_defaults__, **values}
         for name, factory in self.__field_factories__.items():
             if name not in values:
                 values[name] = factory()
-    if len(values) != len(names) or len(args) + len(given) > len(names) or not values.keys() <= set(names):
-        raise TypeError(f"{type(self).__name__} has the fields {', '.join(names)}, not {', '.join(map(str, values))}")
+    if not fits or len(values) != len(names) or not values.keys() <= set(names):
+        asked = ", ".join([*map(repr, args), *given])
+        raise TypeError(f"{type(self).__name__} has the fields {', '.join(names)}, not {asked}")
     self.__dict__.update(values)
 
 

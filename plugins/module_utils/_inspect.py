@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the netloom.containers authors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Networks and endpoints in the shape that `docker network inspect` gives them (API 1.52).
+"""Networks in the shape that `docker network inspect` gives them (API 1.52).
 
 Collection-private and pure. Floor 1.
 """
@@ -13,7 +13,9 @@ from typing import Any
 
 from ._changes import plain
 from ._ipam import counters
-from ._model import TOPOLOGY_LABEL, Endpoint, IPInterface, Network, Pool
+from ._model import TOPOLOGY_LABEL, Endpoint, Network, Pool
+
+FILTERS = ("driver", "id", "label", "name", "scope", "type", "dangling")
 
 
 def network(
@@ -65,38 +67,6 @@ def _member(value: Endpoint) -> dict[str, str]:
     }
 
 
-def endpoint(value: Endpoint, on: Network, labels: Mapping[str, str], *, live: bool) -> dict[str, Any]:
-    """Return an endpoint as `docker inspect` shows it in NetworkSettings.Networks, with our own keys."""
-    asked = {"ipv4": "IPv4Address", "ipv6": "IPv6Address"}
-    given = {
-        key: str(getattr(value, name).ip)
-        for name, key in asked.items()
-        if name in value.static and getattr(value, name)
-    }
-    gateways = {address.version: _gateway(on, address) for address in value.addresses}
-    return {
-        "IPAMConfig": given or None,
-        "Links": None,
-        "Aliases": None,
-        "DriverOpts": dict(labels) or None,
-        "GwPriority": value.gw_priority,
-        "NetworkID": on.id,
-        "EndpointID": value.id,
-        "Gateway": gateways.get(4, ""),
-        "IPAddress": _ip(value.ipv4),
-        "IPPrefixLen": value.ipv4.network.prefixlen if value.ipv4 else 0,
-        "MacAddress": value.mac,
-        "IPv6Gateway": gateways.get(6, ""),
-        "GlobalIPv6Address": _ip(value.ipv6),
-        "GlobalIPv6PrefixLen": value.ipv6.network.prefixlen if value.ipv6 else 0,
-        "DNSNames": None,
-        "InterfaceName": value.ifname,
-        "HostInterface": value.host_ifname,
-        "SandboxKey": value.sandbox.key if value.sandbox else "",
-        "Pending": not live,
-    }
-
-
 def matches(shape: Mapping[str, Any], filters: Mapping[str, list[str]], predefined: Collection[str]) -> bool:
     """Return whether a network passes the filters of `docker network ls`: any value of a filter, every filter, every label."""
     tests = {
@@ -110,9 +80,6 @@ def matches(shape: Mapping[str, Any], filters: Mapping[str, list[str]], predefin
     }
     every = {"label": all}
     return all(every.get(name, any)(tests[name](text) for text in texts) for name, texts in filters.items())
-
-
-FILTERS = ("driver", "id", "label", "name", "scope", "type", "dangling")
 
 
 def _has_label(labels: Mapping[str, str], text: str) -> bool:
@@ -129,13 +96,3 @@ def _pool(pool: Pool) -> dict[str, Any]:
     if pool.aux:
         shape["AuxiliaryAddresses"] = plain(dict(pool.aux))
     return shape
-
-
-def _gateway(on: Network, address: IPInterface) -> str:
-    """Return the gateway that a member is given; an internal network gives none."""
-    pool = next((pool for pool in on.pools if pool.subnet == address.network), None)
-    return str(pool.gateway) if pool and pool.gateway and not on.internal else ""
-
-
-def _ip(interface: IPInterface | None) -> str:
-    return str(interface.ip) if interface else ""

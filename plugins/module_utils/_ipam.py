@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the netloom.containers authors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Address management: which subnet, which gateway, which address.
+"""Address management: who holds which address of a network, and who gets which.
 
 Collection-private and pure: what is taken comes in as an argument. Floor 1.
 """
@@ -9,34 +9,11 @@ Collection-private and pure: what is taken comes in as an argument. Floor 1.
 from __future__ import annotations
 
 import ipaddress
-from bisect import bisect_left, insort
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 from ._errors import NetloomError
 from ._model import Endpoint, IPAddress, IPInterface, Pool, Subnet
-
-# Docker's defaults (moby daemon/libnetwork/ipamutils): 172.17 to 172.31 as /16, 192.168 as /20.
-DEFAULT_POOLS = (*((f"172.{second}.0.0/16", 16) for second in range(17, 32)), ("192.168.0.0/16", 20))
-
-
-def free_subnet(used: Iterable[Subnet]) -> Subnet:
-    """Return the first subnet of the default pools that overlaps nothing in `used`.
-
-    :raises NetloomError: pool_exhausted, missing_dependency.
-    """
-    try:
-        import netaddr  # set arithmetic over subnets; 40 ms, so only where a subnet is chosen
-    except ImportError as exc:
-        raise NetloomError(
-            "missing_dependency", "choosing a subnet needs the Python library netaddr; install it, or give a subnet"
-        ) from exc
-    taken = netaddr.IPSet([str(subnet) for subnet in used if subnet.version == 4])
-    for base, prefixlen in DEFAULT_POOLS:
-        for free in (netaddr.IPSet([base]) - taken).iter_cidrs():
-            if free.prefixlen <= prefixlen:
-                return ipaddress.ip_network(f"{free.network}/{prefixlen}")
-    raise NetloomError("pool_exhausted", "no subnet of the default address pools is free; give one as subnet")
 
 
 def reserved(pool: Pool) -> dict[IPAddress, str]:
@@ -55,18 +32,6 @@ def reserved(pool: Pool) -> dict[IPAddress, str]:
     if pool.gateway is not None:
         found.setdefault(pool.gateway, "the gateway")
     return found
-
-
-def first_gateway(subnet: Subnet, aux: Iterable[IPAddress]) -> IPAddress:
-    """Return the lowest address of `subnet` that can be its gateway.
-
-    :raises NetloomError: pool_exhausted.
-    """
-    kept = reserved(Pool(subnet, None, aux=tuple((str(address), address) for address in aux)))
-    for address in addresses(subnet):
-        if address not in kept:
-            return address
-    raise NetloomError("pool_exhausted", f"subnet {subnet} has no address left for the gateway")
 
 
 def addresses(subnet: Subnet) -> Iterator[IPAddress]:
@@ -165,50 +130,6 @@ class Leases:
 def ips(endpoint: Endpoint) -> tuple[IPAddress, ...]:
     """Return an endpoint's addresses without their prefix lengths."""
     return tuple(interface.ip for interface in endpoint.addresses)
-
-
-class Occupied:
-    """Subnets and whose they are; finds what a subnet overlaps without looking at all of them."""
-
-    def __init__(self, subnets: Iterable[tuple[Subnet, str]] = ()):
-        self._owners: dict[Subnet, str] = {}
-        self._starts: dict[int, list[tuple[int, int, Subnet]]] = {4: [], 6: []}
-        self._lengths: dict[int, set[int]] = {4: set(), 6: set()}
-        for subnet, owner in subnets:
-            self.add(subnet, owner)
-
-    def __iter__(self) -> Iterator[Subnet]:
-        return iter(self._owners)
-
-    def add(self, subnet: Subnet, owner: str) -> None:
-        """Have `subnet` belong to `owner`, if it has no owner yet."""
-        if subnet not in self._owners:
-            self._owners[subnet] = owner
-            insort(self._starts[subnet.version], _start(subnet))
-            self._lengths[subnet.version].add(subnet.prefixlen)
-
-    def remove(self, owner: str) -> None:
-        """Have nothing belong to `owner`."""
-        for subnet in [subnet for subnet, other in self._owners.items() if other == owner]:
-            del self._owners[subnet]
-            self._starts[subnet.version].remove(_start(subnet))
-
-    def overlapping(self, subnet: Subnet) -> tuple[Subnet, str] | None:
-        """Return one of ours that shares an address with `subnet`, and its owner."""
-        for length in self._lengths[subnet.version]:
-            around = subnet.supernet(new_prefix=length) if length <= subnet.prefixlen else None
-            if around in self._owners:
-                return around, self._owners[around]  # type: ignore[return-value, index]
-        starts = self._starts[subnet.version]
-        position = bisect_left(starts, _start(subnet))
-        if position < len(starts) and starts[position][2].subnet_of(subnet):  # type: ignore[arg-type]
-            inside = starts[position][2]
-            return inside, self._owners[inside]
-        return None
-
-
-def _start(subnet: Subnet) -> tuple[int, int, Subnet]:
-    return int(subnet.network_address), subnet.prefixlen, subnet
 
 
 def free_address(pool: Pool, leases: Leases, network: str) -> IPInterface:

@@ -17,9 +17,10 @@ from ._drivers.options import canonical
 from ._drivers.registry import driver as driver_named
 from ._errors import NetloomError
 from ._frozen import dataclass
-from ._ipam import Occupied, first_gateway, free_subnet, reserved
+from ._ipam import reserved
 from ._model import Endpoint, HostFacts, Network, NetworkSpec, Pool, PoolSpec, Subnet
 from ._names import PREDEFINED, local_mac, network_id
+from ._subnets import Occupied, first_gateway, free_subnet
 
 _IPV6_MTU = 1280  # RFC 8200, section 5
 

@@ -15,14 +15,13 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from . import _inspect, _options
 from ._changes import difference
 from ._drivers.options import labelled
 from ._drivers.registry import driver
 from ._errors import NetloomError
 from ._kernel.host import Host
 from ._model import Endpoint, Network
-from ._verbs import Result
+from ._options.common import lock_timeout, state_dir
 
 _CAPABILITIES = {"CAP_NET_ADMIN": 12, "CAP_SYS_ADMIN": 21}  # linux/capability.h
 _INTERPRETERS = ("/usr/bin/python3", "/usr/libexec/platform-python")
@@ -58,12 +57,12 @@ def host_of(module: AnsibleModule, *, reading: bool = False) -> Iterator[Host]:
     :raises NetloomError: permission_denied, state_locked, option_invalid.
     """
     _require_capabilities()
-    timeout = _options.lock_timeout(module.params)
-    with Host(_options.state_dir(module.params), None if reading or module.check_mode else timeout) as host:
+    timeout = lock_timeout(module.params)
+    with Host(state_dir(module.params), None if reading or module.check_mode else timeout) as host:
         yield host
 
 
-def finish(module: AnsibleModule, result: Result, **returned: Any) -> None:
+def finish(module: AnsibleModule, result: Any, **returned: Any) -> None:
     """Exit the module with what changed, what to know, and what it returns besides."""
     for warning in result.outcome.warnings:
         module.warn(warning)
@@ -93,14 +92,18 @@ def topology_shapes(host: Host, result: Any) -> dict[str, Any]:
 
 def network_shape(network: Network, members: Iterable[Endpoint], live: Iterable[str]) -> dict[str, Any]:
     """Return a network in the shape of `docker network inspect`."""
+    from . import _inspect
+
     labels = labelled(network.options, driver(network.driver).OPTIONS)
     return _inspect.network(network, labels, members, frozenset(live))
 
 
 def endpoint_shape(host: Host, endpoint: Endpoint, network: Network) -> dict[str, Any]:
     """Return an endpoint in the shape of Docker's endpoint settings."""
+    from . import _inspect_endpoint
+
     labels = labelled(endpoint.driver_opts, driver(network.driver).ENDPOINT_OPTIONS)
-    return _inspect.endpoint(endpoint, network, labels, live=host.is_open(endpoint.place))
+    return _inspect_endpoint.endpoint(endpoint, network, labels, live=host.is_open(endpoint.place))
 
 
 def _require_capabilities() -> None:

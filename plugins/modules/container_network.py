@@ -207,7 +207,7 @@ differences:
   returned: failure with C(network_exists_different)
 """
 
-from ansible_collections.netloom.containers.plugins.module_utils._options import (
+from ansible_collections.netloom.containers.plugins.module_utils._options.network import (
     NETWORK,
     connected,
     network_spec,
@@ -220,7 +220,7 @@ from ansible_collections.netloom.containers.plugins.module_utils._runner import 
     network_shape,
     told,
 )
-from ansible_collections.netloom.containers.plugins.module_utils._verbs import network_absent, network_present
+from ansible_collections.netloom.containers.plugins.module_utils._verbs.networks import network_absent, network_present
 
 
 def main():

@@ -141,7 +141,7 @@ error_code:
   sample: address_in_use
 """
 
-from ansible_collections.netloom.containers.plugins.module_utils._options import ATTACHMENT, endpoint_spec
+from ansible_collections.netloom.containers.plugins.module_utils._options.endpoint import ATTACHMENT, endpoint_spec
 from ansible_collections.netloom.containers.plugins.module_utils._runner import (
     NetloomModule,
     endpoint_shape,
@@ -149,7 +149,10 @@ from ansible_collections.netloom.containers.plugins.module_utils._runner import 
     host_of,
     told,
 )
-from ansible_collections.netloom.containers.plugins.module_utils._verbs import endpoint_absent, endpoint_present
+from ansible_collections.netloom.containers.plugins.module_utils._verbs.endpoints import (
+    endpoint_absent,
+    endpoint_present,
+)
 
 
 def main():

@@ -87,9 +87,9 @@ error_code:
   sample: state_corrupt
 """
 
-from ansible_collections.netloom.containers.plugins.module_utils._inspection import inspect
-from ansible_collections.netloom.containers.plugins.module_utils._options import INFO, filters
+from ansible_collections.netloom.containers.plugins.module_utils._options.info import INFO, filters
 from ansible_collections.netloom.containers.plugins.module_utils._runner import NetloomModule, host_of, told
+from ansible_collections.netloom.containers.plugins.module_utils._verbs.inspection import inspect
 
 
 def main():

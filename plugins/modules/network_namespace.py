@@ -67,9 +67,12 @@ error_code:
   sample: network_in_use
 """
 
-from ansible_collections.netloom.containers.plugins.module_utils._options import NAMESPACE, namespace_name
+from ansible_collections.netloom.containers.plugins.module_utils._options.namespace import NAMESPACE, namespace_name
 from ansible_collections.netloom.containers.plugins.module_utils._runner import NetloomModule, finish, host_of, told
-from ansible_collections.netloom.containers.plugins.module_utils._verbs import namespace_absent, namespace_present
+from ansible_collections.netloom.containers.plugins.module_utils._verbs.namespaces import (
+    namespace_absent,
+    namespace_present,
+)
 
 
 def main():

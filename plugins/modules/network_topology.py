@@ -280,7 +280,7 @@ error_code:
   sample: network_in_use
 """
 
-from ansible_collections.netloom.containers.plugins.module_utils._options import TOPOLOGY, topology_spec
+from ansible_collections.netloom.containers.plugins.module_utils._options.topology import TOPOLOGY, topology_spec
 from ansible_collections.netloom.containers.plugins.module_utils._runner import (
     NetloomModule,
     finish,
@@ -288,7 +288,10 @@ from ansible_collections.netloom.containers.plugins.module_utils._runner import 
     told,
     topology_shapes,
 )
-from ansible_collections.netloom.containers.plugins.module_utils._topology import topology_absent, topology_present
+from ansible_collections.netloom.containers.plugins.module_utils._verbs.topology import (
+    topology_absent,
+    topology_present,
+)
 
 
 def main():

@@ -12,9 +12,9 @@ import json
 import sys
 
 import look  # makes the collection importable
-from ansible_collections.netloom.containers.plugins.module_utils import _verbs
 from ansible_collections.netloom.containers.plugins.module_utils._kernel.host import Host
 from ansible_collections.netloom.containers.plugins.module_utils._model import EndpointSpec, NetworkSpec
+from ansible_collections.netloom.containers.plugins.module_utils._verbs import endpoints, networks
 
 STATE_DIR = "/var/lib/netloom"
 
@@ -23,11 +23,11 @@ def drive(verb, subject):
     network, _slash, container = subject.partition("/")
     with Host(STATE_DIR, 30) as host:
         if verb == "network":
-            result = _verbs.network_present(host, NetworkSpec(network))
+            result = networks.network_present(host, NetworkSpec(network))
         elif verb == "attach":
-            result = _verbs.endpoint_present(host, EndpointSpec(network, container))
+            result = endpoints.endpoint_present(host, EndpointSpec(network, container))
         else:
-            result = _verbs.endpoint_absent(host, EndpointSpec(network, container))
+            result = endpoints.endpoint_absent(host, EndpointSpec(network, container))
         endpoint = result.endpoint
         return {
             "changes": [str(change) for change in result.outcome.changes],

@@ -22,11 +22,17 @@ from typing import Any
 
 import pyroute2  # here, once, before the tests' processes fork
 import rig
-from ansible_collections.netloom.containers.plugins.module_utils import _inspection, _topology, _verbs
 from ansible_collections.netloom.containers.plugins.module_utils._errors import NetloomError
 from ansible_collections.netloom.containers.plugins.module_utils._kernel import host as _host
 from ansible_collections.netloom.containers.plugins.module_utils._kernel.host import Host
 from ansible_collections.netloom.containers.plugins.module_utils._model import EndpointSpec, NetworkSpec, PoolSpec
+from ansible_collections.netloom.containers.plugins.module_utils._verbs import (
+    endpoints,
+    inspection,
+    namespaces,
+    networks,
+)
+from ansible_collections.netloom.containers.plugins.module_utils._verbs import topology as _topology
 
 LOCK_TIMEOUT_SECONDS = 60
 Verb = Callable[..., Any]  # of a host and the keyword dry_run
@@ -50,11 +56,11 @@ def present(name: str, *subnets: str | PoolSpec, connected: Iterable[str] | None
         if option in options:
             options[option] = tuple(sorted(options[option].items()))
     members = None if connected is None else [EndpointSpec(name, container) for container in connected]
-    return partial(_call, _verbs.network_present, NetworkSpec(name, pools=pools or None, **options), members)
+    return partial(_call, networks.network_present, NetworkSpec(name, pools=pools or None, **options), members)
 
 
 def absent(name: str, *, force: bool = False) -> Verb:
-    return partial(_call, _verbs.network_absent, name, force=force)
+    return partial(_call, networks.network_absent, name, force=force)
 
 
 def attach(network: str, container: str, **options: Any) -> Verb:
@@ -62,19 +68,19 @@ def attach(network: str, container: str, **options: Any) -> Verb:
     for option in ("ipv4", "ipv6"):
         if option in options:
             options[option] = ip_address(options[option])
-    return partial(_call, _verbs.endpoint_present, EndpointSpec(network, container, **options))
+    return partial(_call, endpoints.endpoint_present, EndpointSpec(network, container, **options))
 
 
 def detach(network: str, container: str) -> Verb:
-    return partial(_call, _verbs.endpoint_absent, EndpointSpec(network, container))
+    return partial(_call, endpoints.endpoint_absent, EndpointSpec(network, container))
 
 
 def namespace(name: str) -> Verb:
-    return partial(_call, _verbs.namespace_present, name)
+    return partial(_call, namespaces.namespace_present, name)
 
 
 def no_namespace(name: str) -> Verb:
-    return partial(_call, _verbs.namespace_absent, name)
+    return partial(_call, namespaces.namespace_absent, name)
 
 
 def topology(
@@ -86,12 +92,12 @@ def topology(
     purge: bool = False,
 ) -> Verb:
     """Return the verb for a whole host; an attachment is a spec, or a network and a container."""
-    endpoints = (item if isinstance(item, EndpointSpec) else EndpointSpec(*item) for item in attachments)
+    asked = (item if isinstance(item, EndpointSpec) else EndpointSpec(*item) for item in attachments)
     spec = _topology.TopologySpec(
         name,
         tuple(_topology.NamespaceItem(item) for item in namespaces),
         tuple(_topology.NetworkItem(item) for item in networks),
-        tuple(_topology.EndpointItem(item) for item in endpoints),
+        tuple(_topology.EndpointItem(item) for item in asked),
         purge,
     )
     return partial(_call, _topology.topology_present, spec)
@@ -164,7 +170,7 @@ def refusal(verb: Verb, *, check: bool = False, state_dir: str = rig.STATE_DIR) 
 def inspected(name: str | None = None, *, verify: bool = True, state_dir: str = rig.STATE_DIR) -> list[dict[str, Any]]:
     """Return what network_info says, of one network or of all."""
     with Host(state_dir) as host:
-        return _inspection.inspect(host, None if name is None else [name], {}, verify=verify)
+        return inspection.inspect(host, None if name is None else [name], {}, verify=verify)
 
 
 def drift(name: str) -> list[str]:

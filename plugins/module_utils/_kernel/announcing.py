@@ -16,8 +16,7 @@ import struct
 from collections.abc import Sequence
 from typing import Any
 
-from .._changes import Change
-from .._model import HOST, Address, IPInterface, Up
+from .._model import Address, IPInterface
 
 _ETH_P_ARP = 0x0806
 _BROADCAST_MAC = b"\xff" * 6
@@ -26,17 +25,11 @@ _SIOCGIFHWADDR = 0x8927  # linux/sockios.h
 _HOPS = 255  # RFC 4861, section 7.1.2: others are discarded
 
 
-def announce(host: Any, changes: Sequence[Change]) -> None:
-    """Send one packet for each address that `changes` added in a sandbox, unless the kernel has done it."""
-    came_up = {(change.after.place, change.after.ifname) for change in changes if isinstance(change.after, Up)}
-    for change in changes:
-        new = change.after
-        if not isinstance(new, Address) or new.place == HOST:
-            continue
-        if new.address.version == 6:
-            host.execute(f"announce {new.address.ip}", host.inside, new.place, _advertise, new.ifname, new.address)
-        elif (new.place, new.ifname) not in came_up:
-            host.execute(f"announce {new.address.ip}", host.inside, new.place, _send_arp, new.ifname, new.address)
+def announce(host: Any, addresses: Sequence[Address]) -> None:
+    """Send one packet for each address, from the sandbox that it is in."""
+    for new in addresses:
+        send = _advertise if new.address.version == 6 else _send_arp
+        host.execute(f"announce {new.address.ip}", host.inside, new.place, send, new.ifname, new.address)
 
 
 def _send_arp(ifname: str, address: IPInterface) -> None:

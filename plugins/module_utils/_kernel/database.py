@@ -16,8 +16,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from .._errors import NetloomError
+from .._frozen import dataclass
 
 SCHEMA = 1
+PRESENT = "present"
 # `leases` and `free` follow from the other tables, and are what makes the next address and the holder of an
 # address look-ups: addresses are their version and their bytes, so that SQLite orders them as numbers.
 _TABLES = f"""
@@ -52,6 +54,20 @@ _TABLES = f"""
     COMMIT;
 """
 _REMEMBERED = ("networks", "endpoints", "namespaces")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One record: the network or endpoint, what it was before an unfinished change, and its state."""
+
+    value: Any
+    previous: tuple[Any, ...] = ()
+    state: str = PRESENT
+
+    @property
+    def all(self) -> tuple[Any, ...]:
+        """Everything that an unfinished run may have left in the kernel."""
+        return (self.value, *self.previous)
 
 
 class Database:

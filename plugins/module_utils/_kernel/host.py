@@ -18,7 +18,7 @@ from typing import Any, Callable, NamedTuple
 from .. import _changes
 from .._changes import Change
 from .._errors import NetloomError
-from .._model import HOST, HostFacts, Resource, Sandbox
+from .._model import HOST, Address, HostFacts, Resource, Sandbox, Up
 from .._sandboxes import registry
 from .._sandboxes.registry import Found, OpenSandbox
 from . import netns
@@ -278,9 +278,19 @@ class Host(Interfaces):
 
     def announce(self, changes: Sequence[Change]) -> None:
         """Tell the neighbours of every address that `changes` gave to a sandbox where it is now."""
-        from . import announcing
+        came_up = {(change.after.place, change.after.ifname) for change in changes if isinstance(change.after, Up)}
+        untold = [
+            change.after
+            for change in changes
+            if isinstance(change.after, Address)
+            and change.after.place != HOST
+            # The kernel has told of IPv4 addresses when the interface came up (arp_notify).
+            and (change.after.address.version == 6 or (change.after.place, change.after.ifname) not in came_up)
+        ]
+        if untold:
+            from . import announcing
 
-        announcing.announce(self, changes)
+            announcing.announce(self, untold)
 
 
 def _number(exc: BaseException | None) -> int | None:

@@ -16,9 +16,8 @@ import socket
 import time
 
 from .._errors import NetloomError
-from .found import Found, is_called, of_process, with_key
+from .found import DOCKER_SOCKET, Found, is_called, of_process, with_key
 
-SOCKET = "/var/run/docker.sock"
 TIMEOUT_SECONDS = 10
 ANSWER_MAX_BYTES = 8 << 20  # a container with very many labels and mounts says 1 MiB of itself
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,254}")
@@ -49,7 +48,7 @@ def find(container: str, *, chosen: bool) -> Found | None:
 
 def socket_path() -> str | None:
     """Return the path of the daemon's socket; None if the environment names a daemon elsewhere."""
-    host = os.environ.get("DOCKER_HOST") or f"unix://{SOCKET}"
+    host = os.environ.get("DOCKER_HOST") or f"unix://{DOCKER_SOCKET}"
     return host[len("unix://") :] if host.startswith("unix://") else None
 
 

@@ -15,6 +15,16 @@ from dataclasses import replace
 from .._errors import NetloomError
 from .._frozen import dataclass
 
+# Where a runtime's containers are looked up, unless the variable says another place.
+DOCKER_SOCKET = "/var/run/docker.sock"
+PODMAN_STORAGE = "/var/lib/containers/storage"
+PODMAN_SETTINGS = ("/etc/containers/storage.conf", "/usr/share/containers/storage.conf")  # the first one counts
+MACHINES = "/run/systemd/machines"
+SIGNS = {
+    "docker": ("DOCKER_HOST", (DOCKER_SOCKET,)),
+    "podman": ("CONTAINERS_STORAGE_CONF", (PODMAN_STORAGE, *PODMAN_SETTINGS)),
+    "machine": ("", (MACHINES,)),
+}
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 ID = re.compile(r"[0-9a-f]{12,64}")  # a runtime's own id, or the twelve digits and more that its tools print
 

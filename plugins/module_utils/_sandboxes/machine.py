@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import re
 
-from .found import Found, of_process
+from .found import MACHINES, Found, of_process
 
-DIRECTORY = "/run/systemd/machines"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 RULE = "is not a machine's name: up to 64 letters, digits, '.', '_' and '-', a letter or digit first"
 
@@ -25,7 +24,7 @@ def accepts(container: str) -> bool:
 def find(container: str, *, chosen: bool) -> Found | None:
     """Return the machine; None if none is registered. A virtual machine is no container."""
     try:
-        with open(f"{DIRECTORY}/{container}", encoding="utf-8", errors="replace") as file:
+        with open(f"{MACHINES}/{container}", encoding="utf-8", errors="replace") as file:
             registered = parse(file.read())
     except FileNotFoundError:
         return None

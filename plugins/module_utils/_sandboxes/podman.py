@@ -16,11 +16,9 @@ import shutil
 import subprocess
 
 from .._errors import NetloomError
-from .found import Found, is_called, of_process, with_key
+from .found import PODMAN_SETTINGS, PODMAN_STORAGE, Found, is_called, of_process, with_key
 
 TIMEOUT_SECONDS = 10
-STORAGE = "/var/lib/containers/storage"
-STORAGE_SETTINGS = ("/etc/containers/storage.conf", "/usr/share/containers/storage.conf")  # the first one counts
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,254}")
 RULE = "is not a container's name: letters, digits, '.', '_' and '-', a letter or digit first"
 
@@ -77,14 +75,14 @@ def mentioned(container: str) -> bool:
 def storage() -> str:
     """Return the folder that holds containers: what the settings say, or where Podman keeps them otherwise."""
     own = os.environ.get("CONTAINERS_STORAGE_CONF")
-    for path in (own,) if own else STORAGE_SETTINGS:
+    for path in (own,) if own else PODMAN_SETTINGS:
         try:
             with open(path, encoding="utf-8", errors="replace") as file:
                 setting = re.search(r'^\s*graphroot\s*=\s*"([^"]+)"', file.read(), re.MULTILINE)
         except OSError:
             continue
-        return os.path.normpath(setting[1]) if setting else STORAGE
-    return STORAGE
+        return os.path.normpath(setting[1]) if setting else PODMAN_STORAGE
+    return PODMAN_STORAGE
 
 
 def found_in(container: str, status: int, output: bytes, errors: bytes) -> Found | None:

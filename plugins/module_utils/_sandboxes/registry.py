@@ -9,11 +9,12 @@ so that a task pays for the runtimes it asks. Collection-private. Floor 4.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection
 from typing import Any
 
 from .._errors import NetloomError
-from .found import Found, check_name
+from .found import SIGNS, Found, check_name
 from .opening import OpenSandbox, open_sandbox
 
 __all__ = ["RUNTIMES", "Found", "OpenSandbox", "find", "not_found", "open_sandbox"]
@@ -85,10 +86,12 @@ def not_found(container: str, runtime: str = "auto") -> NetloomError:
 def _find_anywhere(container: str, answers: list[Found]) -> Found | None:
     """Ask every runtime. One that fails is forgiven if exactly one of the others has the container."""
     failures: list[NetloomError] = []
-    for name in ANYWHERE:
-        picked = _runtime(name)
-        if not picked.accepts(container) or (name == "pid" and answers):
+    for name in filter(_is_here, ANYWHERE):
+        if name == "pid" and (answers or not container.isdigit()):
             continue  # a number is a PID, unless a namespace is called so
+        picked = _runtime(name)
+        if not picked.accepts(container):
+            continue
         try:
             found = picked.find(container, chosen=False)
         except NetloomError as exc:
@@ -101,6 +104,12 @@ def _find_anywhere(container: str, answers: list[Found]) -> Found | None:
     if failures and not answers:
         raise failures[0]
     return answers[0] if answers else None
+
+
+def _is_here(runtime: str) -> bool:
+    """Return whether a host may have containers of a runtime: asking one that it has not costs its import."""
+    variable, paths = SIGNS.get(runtime, ("", ("/",)))
+    return variable in os.environ or any(map(os.path.exists, paths))
 
 
 def _ambiguous(container: str, answers: list[Found]) -> NetloomError:

@@ -11,6 +11,7 @@ from ipaddress import ip_address, ip_interface, ip_network
 
 import pytest
 from ansible_collections.netloom.containers.plugins.module_utils import _inspect as inspect
+from ansible_collections.netloom.containers.plugins.module_utils import _inspect_endpoint as inspect_endpoint
 from ansible_collections.netloom.containers.plugins.module_utils._model import Endpoint, Network, Pool, Sandbox
 
 NET = Network(
@@ -116,7 +117,7 @@ def test_what_is_not_known_yet_is_null():
 
 
 def test_an_endpoint_has_exactly_dockers_keys_and_our_own():
-    assert inspect.endpoint(C1, NET, {}, live=True) == {
+    assert inspect_endpoint.endpoint(C1, NET, {}, live=True) == {
         "IPAMConfig": {"IPv4Address": "10.50.0.128"},
         "Links": None,
         "Aliases": None,
@@ -140,13 +141,13 @@ def test_an_endpoint_has_exactly_dockers_keys_and_our_own():
 
 
 def test_an_endpoint_without_addresses_of_a_family_has_empty_text_and_zero():
-    shape = inspect.endpoint(replace(C1, ipv6=None, static=(), sandbox=None), NET, {}, live=False)
+    shape = inspect_endpoint.endpoint(replace(C1, ipv6=None, static=(), sandbox=None), NET, {}, live=False)
     assert (shape["GlobalIPv6Address"], shape["GlobalIPv6PrefixLen"], shape["IPv6Gateway"]) == ("", 0, "")
     assert (shape["IPAMConfig"], shape["SandboxKey"], shape["Pending"]) == (None, "", True)
 
 
 def test_an_internal_network_gives_no_gateway():
-    assert inspect.endpoint(C1, replace(NET, internal=True), {}, live=True)["Gateway"] == ""
+    assert inspect_endpoint.endpoint(C1, replace(NET, internal=True), {}, live=True)["Gateway"] == ""
 
 
 PREDEFINED = ("bridge", "host", "none")

@@ -13,6 +13,7 @@ from ipaddress import ip_address, ip_interface, ip_network
 
 import pytest
 from ansible_collections.netloom.containers.plugins.module_utils import _ipam as ipam
+from ansible_collections.netloom.containers.plugins.module_utils import _subnets as subnetting
 from ansible_collections.netloom.containers.plugins.module_utils._errors import NetloomError
 from ansible_collections.netloom.containers.plugins.module_utils._model import Endpoint, Pool
 from hypothesis import given, settings
@@ -205,11 +206,13 @@ def test_an_address_that_one_gives_up_and_another_takes_is_held_once():
     ],
 )
 def test_the_first_address_that_is_not_reserved_is_the_gateway(subnet, aux, gateway):
-    assert str(ipam.first_gateway(ip_network(subnet), map(ip_address, aux))) == gateway
+    assert str(subnetting.first_gateway(ip_network(subnet), map(ip_address, aux))) == gateway
 
 
 def test_a_subnet_whose_addresses_are_all_reserved_has_no_gateway(refused):
-    code, message = refused(ipam.first_gateway, ip_network("10.50.0.0/30"), map(ip_address, ["10.50.0.1", "10.50.0.2"]))
+    code, message = refused(
+        subnetting.first_gateway, ip_network("10.50.0.0/30"), map(ip_address, ["10.50.0.1", "10.50.0.2"])
+    )
     assert (code, message) == ("pool_exhausted", "subnet 10.50.0.0/30 has no address left for the gateway")
 
 
@@ -236,14 +239,14 @@ def test_a_subnet_whose_addresses_are_all_reserved_has_no_gateway(refused):
     ],
 )
 def test_the_first_default_subnet_that_overlaps_nothing_is_chosen(used, chosen):
-    assert str(ipam.free_subnet(map(ip_network, used))) == chosen
+    assert str(subnetting.free_subnet(map(ip_network, used))) == chosen
 
 
 def test_there_are_31_default_subnets_and_they_do_not_overlap():
     used = []
     with pytest.raises(NetloomError) as caught:
         while True:
-            used.append(ipam.free_subnet(used))
+            used.append(subnetting.free_subnet(used))
     assert len(used) == 31
     assert not any(one.overlaps(two) for one in used for two in used if one is not two)
     assert caught.value.code == "pool_exhausted"
@@ -253,14 +256,14 @@ def test_there_are_31_default_subnets_and_they_do_not_overlap():
 def test_a_subnet_that_is_given_back_is_chosen_again_at_once(freed):
     used = []
     for _turn in range(31):
-        used.append(ipam.free_subnet(used))
+        used.append(subnetting.free_subnet(used))
     used.remove(ip_network(freed))
-    assert str(ipam.free_subnet(used)) == freed
+    assert str(subnetting.free_subnet(used)) == freed
 
 
 def test_without_netaddr_choosing_a_subnet_says_what_to_do(monkeypatch, refused):
     monkeypatch.setitem(sys.modules, "netaddr", None)
-    code, message = refused(ipam.free_subnet, [])
+    code, message = refused(subnetting.free_subnet, [])
     assert code == "missing_dependency"
     assert message == "choosing a subnet needs the Python library netaddr; install it, or give a subnet"
 
@@ -302,7 +305,7 @@ def subnets(draw):
 @settings(max_examples=300, deadline=None)
 @given(st.lists(st.tuples(subnets(), st.sampled_from("abc")), max_size=12), subnets(), st.sampled_from("abcd"))
 def test_what_a_subnet_overlaps_is_what_comparing_it_with_each_says(taken, asked, gone):
-    occupied = ipam.Occupied(taken)
+    occupied = subnetting.Occupied(taken)
     owners = {}
     for subnet, owner in taken:
         owners.setdefault(subnet, owner)
@@ -421,10 +424,12 @@ def test_a_chosen_subnet_never_overlaps_and_never_skips_a_free_one(taken):
     used = [
         ipaddress.ip_network((int(ip_address(base)) + offset, length), strict=False) for base, offset, length in taken
     ]
-    candidates = [sub for base, length in ipam.DEFAULT_POOLS for sub in ip_network(base).subnets(new_prefix=length)]
+    candidates = [
+        sub for base, length in subnetting.DEFAULT_POOLS for sub in ip_network(base).subnets(new_prefix=length)
+    ]
     free = [candidate for candidate in candidates if not any(candidate.overlaps(other) for other in used)]
     try:
-        chosen = ipam.free_subnet(used)
+        chosen = subnetting.free_subnet(used)
     except NetloomError:
         chosen = None
     assert chosen == (free[0] if free else None)

@@ -9,8 +9,11 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.netloom.containers.plugins.module_utils import _options as options
 from ansible_collections.netloom.containers.plugins.module_utils._model import PoolSpec
+from ansible_collections.netloom.containers.plugins.module_utils._options import common, info, namespace
+from ansible_collections.netloom.containers.plugins.module_utils._options import endpoint as endpoints
+from ansible_collections.netloom.containers.plugins.module_utils._options import network as networks
+from ansible_collections.netloom.containers.plugins.module_utils._options import topology as topologies
 
 
 def params(module, **given):
@@ -22,15 +25,15 @@ def params(module, **given):
 
 
 def network(**given):
-    return options.network_spec(params(options.NETWORK, **{"name": "net", **given}))
+    return networks.network_spec(params(networks.NETWORK, **{"name": "net", **given}))
 
 
 def members(*items):
-    return options.connected(params(options.NETWORK, name="net", connected=list(items)))
+    return networks.connected(params(networks.NETWORK, name="net", connected=list(items)))
 
 
 def endpoint(**given):
-    return options.endpoint_spec(params(options.ATTACHMENT, **{"network": "net", "container": "c1", **given}))
+    return endpoints.endpoint_spec(params(endpoints.ATTACHMENT, **{"network": "net", "container": "c1", **given}))
 
 
 # --- container_network ---
@@ -122,7 +125,7 @@ def test_an_invalid_network_is_refused_with_option_and_value(given, code, start,
 
 
 def test_members_not_listed_are_none_and_an_empty_list_is_nobody():
-    assert options.connected(params(options.NETWORK, name="net")) is None
+    assert networks.connected(params(networks.NETWORK, name="net")) is None
     assert members() == []
 
 
@@ -193,7 +196,7 @@ def test_an_invalid_attachment_is_refused_with_option_and_value(given, code, mes
 
 
 def filters(**given):
-    return options.filters(params(options.INFO, filters=given))
+    return info.filters(params(info.INFO, filters=given))
 
 
 def test_filters_are_lists_of_text():
@@ -203,7 +206,7 @@ def test_filters_are_lists_of_text():
         "label": ["a=1"],
         "name": ["x", "y"],
     }
-    assert options.filters(params(options.INFO)) == {}
+    assert info.filters(params(info.INFO)) == {}
 
 
 @pytest.mark.parametrize(
@@ -225,19 +228,72 @@ def test_an_unknown_filter_or_value_is_refused(given, code, message, refused):
 
 
 def test_a_relative_state_directory_is_refused(refused):
-    assert refused(options.state_dir, {"state_dir": "state"}) == (
+    assert refused(common.state_dir, {"state_dir": "state"}) == (
         "option_invalid",
         "state_dir: 'state' is not an absolute path",
     )
-    assert options.state_dir({"state_dir": "/var/lib/../lib/netloom/"}) == "/var/lib/netloom"
+    assert common.state_dir({"state_dir": "/var/lib/../lib/netloom/"}) == "/var/lib/netloom"
 
 
 def test_a_negative_lock_timeout_is_refused(refused):
-    assert refused(options.lock_timeout, {"lock_timeout": -1}) == ("option_invalid", "lock_timeout: -1 is negative")
-    assert options.lock_timeout({"lock_timeout": 0}) == 0
+    assert refused(common.lock_timeout, {"lock_timeout": -1}) == ("option_invalid", "lock_timeout: -1 is negative")
+    assert common.lock_timeout({"lock_timeout": 0}) == 0
 
 
-@pytest.mark.parametrize("module", [options.NETWORK, options.ATTACHMENT, options.NAMESPACE, options.INFO])
+# --- network_topology ---
+
+
+def topology(**given):
+    return topologies.topology_spec(params(topologies.TOPOLOGY, **{"name": "shop", **given}))
+
+
+def test_the_items_of_a_topology_are_specs_of_their_own():
+    spec = topology(
+        namespaces=[{"name": "c1"}, {"name": "c2", "state": "absent", "force": True}],
+        networks=[{"name": "net", "subnet": "10.1.0.0/24", "connected": ["c1"]}, {"name": "old", "state": "absent"}],
+        attachments=[{"network": "net", "container": "c1", "ipv4_address": "10.1.0.9"}],
+    )
+    assert [(item.name, item.absent, item.force) for item in spec.namespaces] == [
+        ("c1", False, False),
+        ("c2", True, True),
+    ]
+    assert [(item.spec.name, item.absent) for item in spec.networks] == [("net", False), ("old", True)]
+    assert [member.container for member in spec.networks[0].connected] == ["c1"]
+    assert str(spec.attachments[0].spec.ipv4) == "10.1.0.9"
+    assert spec.purge is False
+
+
+@pytest.mark.parametrize(
+    ("given", "code", "message"),
+    [
+        ({"name": "a/b"}, "invalid_name", "name: 'a/b' contains '/' at 2; allowed [A-Za-z0-9][A-Za-z0-9_.-]*, max 64"),
+        ({"namespaces": [{"name": "c"}, {"name": ""}]}, "invalid_name", "namespaces[1].name: must not be empty"),
+        ({"networks": [{"name": "n", "driver": ""}]}, "driver_not_found", "networks[0].driver: must not be empty"),
+        (
+            {"networks": [{"name": "n"}, {"name": "m", "ipam_config": [{"subnet": "10.0.0.5/24"}]}]},
+            "noncanonical_subnet",
+            "networks[1].ipam_config[0].subnet: '10.0.0.5/24' has host bits set; it should be 10.0.0.0/24",
+        ),
+        (
+            {"networks": [{"name": "n", "labels": {"netloom.topology": "x"}}]},
+            "option_invalid",
+            "networks[0].labels.netloom.topology: says which topology made a network; it is not given",
+        ),
+        (
+            {"attachments": [{"network": "n", "container": "c", "mac_address": "01:00:00:00:00:00"}]},
+            "option_invalid",
+            "attachments[0].mac_address: 01:00:00:00:00:00 is a multicast address",
+        ),
+    ],
+)
+def test_an_error_says_in_which_item_of_a_topology_it_is(given, code, message, refused):
+    found = refused(topology, **given)
+    assert (found[0], found[1][: len(message)]) == (code, message)
+
+
+@pytest.mark.parametrize(
+    "module", [networks.NETWORK, endpoints.ATTACHMENT, namespace.NAMESPACE, info.INFO, topologies.TOPOLOGY]
+)
 def test_every_module_has_check_mode_and_the_common_options(module):
     assert module["supports_check_mode"] is True
     assert module["argument_spec"]["state_dir"] == {"type": "path", "default": "/var/lib/netloom"}

@@ -9,13 +9,13 @@ from ipaddress import ip_address, ip_interface, ip_network
 
 import pytest
 from ansible_collections.netloom.containers.plugins.module_utils import _resolve as resolve
-from ansible_collections.netloom.containers.plugins.module_utils._ipam import Occupied
 from ansible_collections.netloom.containers.plugins.module_utils._model import (
     Endpoint,
     HostFacts,
     NetworkSpec,
     PoolSpec,
 )
+from ansible_collections.netloom.containers.plugins.module_utils._subnets import Occupied
 
 FACTS = HostFacts(mtu=1500)
 

@@ -24,7 +24,7 @@ CLASS={kind}
 @pytest.fixture
 def register(tmp_path, monkeypatch):
     """Return a function that registers `box`."""
-    monkeypatch.setattr(machine, "DIRECTORY", str(tmp_path))
+    monkeypatch.setattr(machine, "MACHINES", str(tmp_path))
     return lambda **facts: (tmp_path / "box").write_text(REGISTERED.format(**facts))
 
 

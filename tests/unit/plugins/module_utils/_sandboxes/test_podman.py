@@ -34,7 +34,7 @@ def storage(tmp_path, monkeypatch):
     settings = tmp_path / "storage.conf"
     settings.write_text(f'[storage]\ndriver = "vfs"\n# graphroot = "/elsewhere"\ngraphroot = "{folder}"\n')
     monkeypatch.delenv("CONTAINERS_STORAGE_CONF", raising=False)
-    monkeypatch.setattr(podman, "STORAGE_SETTINGS", (str(tmp_path / "none"), str(settings)))
+    monkeypatch.setattr(podman, "PODMAN_SETTINGS", (str(tmp_path / "none"), str(settings)))
     return folder
 
 

@@ -33,6 +33,7 @@ def having(monkeypatch):
             return types.SimpleNamespace(accepts=lambda container: True, find=find, RULE="is wrong")
 
         monkeypatch.setattr(registry, "_runtime", runtime)
+        monkeypatch.setattr(registry, "_is_here", lambda name: True)
 
     return set_answers
 

@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from . import _inspect
-from ._drivers.options import labelled
-from ._drivers.registry import driver
-from ._model import Endpoint, Network
-from ._names import PREDEFINED, network_id
+from .. import _inspect
+from .._drivers.options import labelled
+from .._drivers.registry import driver
+from .._model import Endpoint, Network
+from .._names import PREDEFINED, network_id
 
 
 def inspect(
@@ -32,9 +32,9 @@ def inspect(
         shape = _inspect.network(network, labels, members, live)
         if _inspect.matches(shape, filters, PREDEFINED):
             if verify:
-                from . import _verbs
+                from . import networks
 
-                shape["Drift"] = list(_verbs.drift(host, network))
+                shape["Drift"] = list(networks.drift(host, network))
             found.append(shape)
     return found
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the netloom.containers authors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the modules ask for, told in the engine's verbs: look up, resolve, draft, converge.
+"""What container_network asks for, told in the engine's verbs: look up, resolve, draft, converge; and drift.
 
 The host comes in as an argument. Collection-private. Floor 3.
 """
@@ -9,37 +9,17 @@ The host comes in as an argument. Collection-private. Floor 3.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import field, replace
+from dataclasses import replace
 from typing import Any
 
-from ._apply import Outcome, converge
-from ._changes import spoken_drift
-from ._draft import PRESENT, Draft
-from ._drafting import (
-    draft_connected,
-    draft_endpoint,
-    draft_network,
-    drop_member,
-    drop_namespaces,
-    drop_network,
-    known_network,
-    recorded_endpoint,
-)
-from ._errors import NetloomError
-from ._frozen import dataclass
-from ._goal import goal_of
-from ._model import Endpoint, EndpointSpec, Network, NetworkSpec
-
-
-@dataclass(frozen=True)
-class Result:
-    """What came of a verb: the changes, and the network and endpoint as they are now (in check mode: would be)."""
-
-    outcome: Outcome = field(default_factory=Outcome)
-    network: Network | None = None
-    endpoint: Endpoint | None = None
-    members: tuple[Endpoint, ...] = ()
-    live: frozenset[str] = frozenset()  # places whose sandbox is there
+from .._apply import Outcome, converge
+from .._changes import spoken_drift
+from .._draft import PRESENT, Draft
+from .._draft_networks import draft_connected, draft_network, drop_network
+from .._errors import NetloomError
+from .._goal import goal_of
+from .._model import EndpointSpec, Network, NetworkSpec
+from .result import Result
 
 
 def network_present(
@@ -72,52 +52,6 @@ def network_absent(host: Any, name: str, *, force: bool = False, dry_run: bool =
     draft = Draft(host.records)
     if drop_network(draft, host, name, force=force) is None:
         return Result()
-    return Result(converge(goal_of(draft, host), host, dry_run=dry_run))
-
-
-def endpoint_present(host: Any, spec: EndpointSpec, *, dry_run: bool = False) -> Result:
-    """Attach a container to a network, or make its endpoint what `spec` says.
-
-    A recorded endpoint whose container does not run now is left pending.
-
-    :raises NetloomError: network_not_found, netns_not_found, an address that cannot be had, and others.
-    """
-    draft = Draft(host.records)
-    network = known_network(draft, host, spec.network)
-    endpoint = draft_endpoint(draft, host, network, spec)
-    outcome = converge(goal_of(draft, host), host, dry_run=dry_run)
-    if not host.is_open(endpoint.place):
-        outcome = replace(
-            outcome,
-            warnings=(*outcome.warnings, f"container: {endpoint.container} does not run; its endpoint is pending"),
-        )
-    return Result(outcome, network, endpoint)
-
-
-def endpoint_absent(host: Any, spec: EndpointSpec, *, dry_run: bool = False) -> Result:
-    """Detach a container from a network, which may be gone, as the container may."""
-    draft = Draft(host.records)
-    member = recorded_endpoint(draft, host, spec, host.find(spec.container, spec.runtime))
-    if member is None:
-        return Result()
-    drop_member(draft, host, member)
-    return Result(converge(goal_of(draft, host), host, dry_run=dry_run), endpoint=member)
-
-
-def namespace_present(host: Any, name: str, *, dry_run: bool = False) -> Result:
-    """Make a named network namespace with lo up."""
-    draft = Draft(host.records)
-    draft.namespaces[name] = ""
-    return Result(converge(goal_of(draft, host), host, dry_run=dry_run))
-
-
-def namespace_absent(host: Any, name: str, *, force: bool = False, dry_run: bool = False) -> Result:
-    """Remove a named network namespace, after detaching what is attached to it.
-
-    :raises NetloomError: network_in_use, processes run in it and `force` does not allow that.
-    """
-    draft = Draft(host.records)
-    drop_namespaces(draft, host, {name: force})
     return Result(converge(goal_of(draft, host), host, dry_run=dry_run))
 
 

@@ -14,23 +14,14 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-from ._apply import Outcome, converge
-from ._draft import Draft, Slot
-from ._drafting import (
-    draft_connected,
-    draft_endpoint,
-    draft_network,
-    drop_member,
-    drop_namespaces,
-    drop_network,
-    known_network,
-    recorded_endpoint,
-    slot_of,
-)
-from ._errors import NetloomError
-from ._frozen import dataclass
-from ._goal import goal_of
-from ._model import Endpoint, EndpointSpec, Namespace, Network, NetworkSpec
+from .._apply import Outcome, converge
+from .._draft import Draft, Slot
+from .._draft_endpoints import draft_endpoint, drop_member, recorded_endpoint, slot_of
+from .._draft_networks import draft_connected, draft_network, drop_namespaces, drop_network, known_network
+from .._errors import NetloomError
+from .._frozen import dataclass
+from .._goal import goal_of
+from .._model import Endpoint, EndpointSpec, Namespace, Network, NetworkSpec
 
 
 @dataclass(frozen=True)

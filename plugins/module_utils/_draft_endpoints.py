@@ -1,0 +1,126 @@
+# Copyright (c) 2026, the netloom.containers authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From specs to drafts: what a task asks of an endpoint is resolved against the records and the runtimes.
+
+The host comes in as an argument. Collection-private. Floor 3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from . import _endpoints
+from ._draft import Draft, Slot, same_sandbox
+from ._errors import NetloomError
+from ._model import Endpoint, EndpointSpec, Network, Sandbox
+
+_NOT_THERE = ("netns_not_found", "netns_invalid", "netns_is_host", "missing_dependency")
+
+
+def recorded_network(draft: Draft, name: str) -> Network | None:
+    """Return a network that is in the draft or recorded, which makes it part of the draft as it is."""
+    if name not in draft.networks:
+        entry = draft.network_entry(name)
+        if entry is not None:
+            draft.put_network(entry.value)
+    return draft.networks.get(name)
+
+
+def draft_endpoint(draft: Draft, host: Any, network: Network, spec: EndpointSpec, *, topology: str = "") -> Endpoint:
+    """Decide what becomes of a container's endpoint on `network`, which is in the draft.
+
+    A new one belongs to `topology`.
+
+    :raises NetloomError: there is no such container, or it cannot have what is asked for.
+    """
+    found = host.find(spec.container, spec.runtime)
+    recorded = recorded_endpoint(draft, host, spec, found)
+    if found is None and recorded is None:
+        raise host.not_found(spec.container, spec.runtime)
+    sandbox, place = None, recorded.place if recorded else f"{found.runtime}:{found.name}"
+    if found is not None and (found.path is not None or recorded is None):
+        sandbox = host.open(place, found)
+        if recorded and recorded.runtime == "pid" and not same_sandbox(recorded.sandbox, sandbox):
+            raise NetloomError(
+                "netns_invalid",
+                f"container: process {spec.container} is another one than the one that was attached;"
+                " state=absent frees what that one had",
+            )
+    ifnames: set[str] = set()
+    if sandbox is not None and (recorded is None or spec.ifname or spec.driver_opts):
+        ifnames = set(host.interfaces(place)).difference(draft.freed_ifnames(place))
+        ifnames |= {other.ifname for other in draft.at(place) if other.network != network.name}
+        if recorded and recorded.sandbox and recorded.sandbox.cookie == sandbox.cookie:
+            ifnames.discard(recorded.ifname)
+    endpoint = _endpoints.endpoint(
+        spec,
+        network,
+        recorded,
+        (found.runtime, found.name) if found else ("", ""),
+        sandbox or (recorded.sandbox if recorded else None),
+        draft.leases(network.name),
+        ifnames,
+        topology,
+    )
+    draft.put(endpoint)
+    return endpoint
+
+
+def slot_of(draft: Draft, host: Any, spec: EndpointSpec) -> Slot:
+    """Return the slot that an endpoint has or, if it has none yet, will have."""
+    found = host.find(spec.container, spec.runtime)
+    recorded = recorded_endpoint(draft, host, spec, found)
+    if recorded is None and found is None:
+        raise host.not_found(spec.container, spec.runtime)
+    return spec.network, recorded.place if recorded else f"{found.runtime}:{found.name}"
+
+
+def recorded_endpoint(draft: Draft, host: Any, spec: EndpointSpec, found: Any) -> Endpoint | None:
+    """Return the record of a container's endpoint, however the container is called in it."""
+    if found is None:
+        called = (
+            member
+            for member in draft.members(spec.network).values()
+            if spec.runtime in ("auto", member.runtime) and spec.container in _names_of(member)
+        )
+        return next(called, None)
+    place = f"{found.runtime}:{found.name}"
+    member = draft.endpoint((spec.network, place))
+    if member is not None or found.path is None:
+        return member
+    return draft.endpoint_in(spec.network, host.open(place, found))
+
+
+def open_member(host: Any, member: Endpoint) -> Sandbox | None:
+    """Return the sandbox of an endpoint, open, if its container is there now."""
+    if host.is_open(member.place):
+        return host.sandbox(member.place)
+    try:
+        found = host.find(member.container, member.runtime)
+        if found is None or found.path is None:
+            return None
+        sandbox = host.open(member.place, found)
+    except NetloomError as exc:
+        if exc.code in _NOT_THERE:
+            return None  # it is not there now
+        raise
+    if member.runtime == "pid" and not same_sandbox(member.sandbox, sandbox):
+        host.shut(member.place)  # the number means another process by now
+        return None
+    return sandbox
+
+
+def drop_member(draft: Draft, host: Any, member: Endpoint) -> None:
+    """Have an endpoint be removed, from its sandbox as well where that is there."""
+    open_member(host, member)
+    draft.drop((member.network, member.place))
+
+
+def _names_of(member: Endpoint) -> Iterable[str]:
+    yield member.container
+    if member.sandbox:
+        yield member.sandbox.key
+        yield member.sandbox.container_id
+        yield member.sandbox.container_id[:12]

@@ -1,0 +1,23 @@
+# Copyright (c) 2026, the netloom.containers authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The options of network_namespace.
+
+Collection-private and pure. Floor 3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from .._names import identifier
+from .common import COMMON, STATE
+
+NAMESPACE_ITEM = dict(name=dict(type="str", required=True), state=STATE, force=dict(type="bool", default=False))
+NAMESPACE = dict(argument_spec=dict(**NAMESPACE_ITEM, **COMMON), supports_check_mode=True)
+
+
+def namespace_name(params: Mapping[str, Any]) -> str:
+    """:raises NetloomError: invalid_name."""
+    return identifier(params["name"])

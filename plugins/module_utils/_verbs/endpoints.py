@@ -1,0 +1,52 @@
+# Copyright (c) 2026, the netloom.containers authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What network_attachment asks for, told in the engine's verbs: look up, resolve, draft, converge.
+
+The host comes in as an argument. Collection-private. Floor 3.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from .._apply import converge
+from .._draft import Draft
+from .._draft_endpoints import draft_endpoint, drop_member, recorded_endpoint, recorded_network
+from .._goal import goal_of
+from .._model import EndpointSpec
+from .result import Result
+
+
+def endpoint_present(host: Any, spec: EndpointSpec, *, dry_run: bool = False) -> Result:
+    """Attach a container to a network, or make its endpoint what `spec` says.
+
+    A recorded endpoint whose container does not run now is left pending.
+
+    :raises NetloomError: network_not_found, netns_not_found, an address that cannot be had, and others.
+    """
+    draft = Draft(host.records)
+    network = recorded_network(draft, spec.network)
+    if network is None:
+        from .._draft_networks import known_network  # the predefined bridge, or an error
+
+        network = known_network(draft, host, spec.network)
+    endpoint = draft_endpoint(draft, host, network, spec)
+    outcome = converge(goal_of(draft, host), host, dry_run=dry_run)
+    if not host.is_open(endpoint.place):
+        outcome = replace(
+            outcome,
+            warnings=(*outcome.warnings, f"container: {endpoint.container} does not run; its endpoint is pending"),
+        )
+    return Result(outcome, network, endpoint)
+
+
+def endpoint_absent(host: Any, spec: EndpointSpec, *, dry_run: bool = False) -> Result:
+    """Detach a container from a network, which may be gone, as the container may."""
+    draft = Draft(host.records)
+    member = recorded_endpoint(draft, host, spec, host.find(spec.container, spec.runtime))
+    if member is None:
+        return Result()
+    drop_member(draft, host, member)
+    return Result(converge(goal_of(draft, host), host, dry_run=dry_run), endpoint=member)

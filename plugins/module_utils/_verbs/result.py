@@ -1,0 +1,26 @@
+# Copyright (c) 2026, the netloom.containers authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What comes of a verb about one object.
+
+Collection-private. Floor 3.
+"""
+
+from __future__ import annotations
+
+from dataclasses import field
+
+from .._apply import Outcome
+from .._frozen import dataclass
+from .._model import Endpoint, Network
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of a verb: the changes, and the network and endpoint as they are now (in check mode: would be)."""
+
+    outcome: Outcome = field(default_factory=Outcome)
+    network: Network | None = None
+    endpoint: Endpoint | None = None
+    members: tuple[Endpoint, ...] = ()
+    live: frozenset[str] = frozenset()  # places whose sandbox is there
