@@ -62,6 +62,7 @@ class Host(Interfaces):
         self._sandboxes: dict[str, OpenSandbox] = {}
         self._promised: dict[str, Found] = {}  # sandboxes that this task is about to make
         self._found: dict[tuple[str, str], Found | None] = {}
+        self._lists = registry.Lists()
         self._home: int | None = None
         self.removed: dict[str, int] = {}  # descriptors of the named namespaces that this task has removed
         self.stages: dict[str, Stage] = {}
@@ -184,7 +185,7 @@ class Host(Interfaces):
         """Return what the runtimes say of a container's name, and this task of the namespaces that it makes."""
         asked = (container, runtime)
         if asked not in self._found:
-            self._found[asked] = registry.find(container, runtime, self._promised.values())
+            self._found[asked] = registry.find(container, runtime, self._promised.values(), self._lists)
         return self._found[asked]
 
     def not_found(self, container: str, runtime: str) -> NetloomError:

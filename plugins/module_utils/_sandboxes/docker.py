@@ -46,6 +46,22 @@ def find(container: str, *, chosen: bool) -> Found | None:
     return found_in(container, status, body)
 
 
+def names() -> set[str]:
+    """Return the names and ids of all containers, running or not.
+
+    :raises NetloomError: as `find`.
+    """
+    address = socket_path()
+    if address is None or not os.path.exists(address):
+        return set()
+    status, body = ask(address, "/containers/json?all=1")
+    try:
+        found = json.loads(body if status == 200 else b"")
+        return {name for item in found for name in (item["Id"], *(each.lstrip("/") for each in item["Names"]))}
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as exc:
+        raise not_understood(body) from exc
+
+
 def socket_path() -> str | None:
     """Return the path of the daemon's socket; None if the environment names a daemon elsewhere."""
     host = os.environ.get("DOCKER_HOST") or f"unix://{DOCKER_SOCKET}"

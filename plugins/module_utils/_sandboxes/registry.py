@@ -14,7 +14,7 @@ from collections.abc import Collection
 from typing import Any
 
 from .._errors import NetloomError
-from .found import SIGNS, Found, check_name
+from .found import ID, SIGNS, Found, check_name, is_called
 from .opening import OpenSandbox, open_sandbox
 
 __all__ = ["RUNTIMES", "Found", "OpenSandbox", "find", "not_found", "open_sandbox"]
@@ -45,18 +45,44 @@ def is_made(found: Found) -> bool:
     return namespaces.is_mounted(found.name)
 
 
-def find(container: str, runtime: str = "auto", expected: Collection[Found] = ()) -> Found | None:
+class Lists:
+    """What runtimes have, read at once by a task that looks up many containers: asking takes a millisecond each."""
+
+    FEW = 4  # up to here, a list may cost more than it saves
+
+    def __init__(self) -> None:
+        self._asked: dict[str, int] = {}
+        self._names: dict[str, Collection[str]] = {}
+
+    def may_have(self, runtime: str, picked: Any, container: str) -> bool:
+        """Return whether it is worth asking a runtime for a container.
+
+        :raises NetloomError: it does not tell what it has.
+        """
+        self._asked[runtime] = self._asked.get(runtime, 0) + 1
+        if self._asked[runtime] <= self.FEW or not hasattr(picked, "names"):
+            return True
+        if runtime not in self._names:
+            self._names[runtime] = picked.names()
+        return container in self._names[runtime] or any(
+            is_called(container, "", name) for name in self._names[runtime] if ID.fullmatch(container)
+        )
+
+
+def find(
+    container: str, runtime: str = "auto", expected: Collection[Found] = (), lists: Lists | None = None
+) -> Found | None:
     """Return the container that is called `container`, running or not; None if there is none.
 
     With `auto`, a path is one if it begins with "/", and every runtime is asked for anything else. The named
-    namespaces `expected` are about to be made, and count as found.
+    namespaces `expected` are about to be made, and count as found. `lists` is kept by a task for all its look-ups.
 
     :raises NetloomError: two runtimes have one of that name, nothing can be called so, or a runtime fails.
     """
     if runtime == "auto":
         if not container.startswith("/"):
             check_name(container)
-            return _find_anywhere(container, [found for found in expected if found.name == container])
+            return _find_anywhere(container, [found for found in expected if found.name == container], lists or Lists())
         runtime = "path"
     if runtime not in RUNTIMES:
         raise NetloomError("option_invalid", f"runtime: {runtime!r} is none of auto, {', '.join(RUNTIMES)}")
@@ -83,7 +109,7 @@ def not_found(container: str, runtime: str = "auto") -> NetloomError:
     return NetloomError("netns_not_found", f"container: no {NOUNS[runtime]} is called {container!r}")
 
 
-def _find_anywhere(container: str, answers: list[Found]) -> Found | None:
+def _find_anywhere(container: str, answers: list[Found], lists: Lists) -> Found | None:
     """Ask every runtime. One that fails is forgiven if exactly one of the others has the container."""
     failures: list[NetloomError] = []
     for name in filter(_is_here, ANYWHERE):
@@ -93,7 +119,7 @@ def _find_anywhere(container: str, answers: list[Found]) -> Found | None:
         if not picked.accepts(container):
             continue
         try:
-            found = picked.find(container, chosen=False)
+            found = picked.find(container, chosen=False) if lists.may_have(name, picked, container) else None
         except NetloomError as exc:
             failures.append(exc)
             continue

@@ -130,6 +130,19 @@ def test_the_daemon_is_asked_for_exactly_the_name(address):
     assert len(asked) == 1
 
 
+def test_the_daemon_tells_names_and_ids_of_all_containers(address):
+    listing = json.dumps([{"Id": ID, "Names": ["/web", "/proxy/web"]}, {"Id": "b" * 64, "Names": ["/db"]}]).encode()
+    with daemon(address, lambda connection: connection.sendall(b"HTTP/1.0 200 OK\r\n\r\n" + listing)):
+        assert docker.names() == {ID, "web", "proxy/web", "b" * 64, "db"}
+
+
+@pytest.mark.parametrize("answer", [b"500 Oops\r\n\r\n{}", b"200 OK\r\n\r\n[{}]", b"200 OK\r\n\r\nnull"])
+def test_a_list_that_is_none_is_not_understood(address, answer):
+    with daemon(address, lambda connection: connection.sendall(b"HTTP/1.0 " + answer)):
+        with pytest.raises(NetloomError, match="Docker's answer is not understood"):
+            docker.names()
+
+
 def test_a_daemon_that_hangs_is_left_after_the_time_limit(address, monkeypatch):
     monkeypatch.setattr(docker, "TIMEOUT_SECONDS", 0.2)
     with daemon(address, lambda connection: time.sleep(1)), pytest.raises(NetloomError) as refused:

@@ -126,3 +126,26 @@ def test_the_error_for_nothing_says_what_was_looked_for(container, runtime, text
     error = registry.not_found(container, runtime)
     assert error.code == "netns_not_found"
     assert error.message == f"container: {text}"
+
+
+# --- many look-ups in one task ---
+
+
+def test_a_task_that_looks_up_many_containers_reads_a_runtimes_list_once(monkeypatch):
+    asked, listed = [], []
+
+    def find(container, *, chosen):
+        asked.append(container)
+        return registry.Found("docker", container, None, "", ID) if container in ("c1", "c9", ID[:12]) else None
+
+    docker = types.SimpleNamespace(
+        accepts=lambda container: True, find=find, names=lambda: listed.append(1) or {ID, "c1", "c9"}
+    )
+    nothing = types.SimpleNamespace(accepts=lambda container: False)
+    monkeypatch.setattr(registry, "_runtime", lambda name: docker if name == "docker" else nothing)
+    monkeypatch.setattr(registry, "_is_here", lambda name: True)
+    lists = registry.Lists()
+    found = [name for name in [*(f"c{n}" for n in range(12)), ID[:12]] if registry.find(name, lists=lists)]
+    assert found == ["c1", "c9", ID[:12]]
+    assert asked == ["c0", "c1", "c2", "c3", "c9", ID[:12]]
+    assert listed == [1]
