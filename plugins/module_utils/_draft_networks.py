@@ -28,7 +28,8 @@ class Taken:
 
     def __init__(self, draft: Draft, host: Any):
         self._host = host
-        self._bridges: dict[str, str] = draft.records.bridges()
+        self._recorded: dict[str, str] = draft.records.bridges()  # ours in the kernel, whatever becomes of them
+        self._bridges = self._recorded
         self._subnets = Occupied((ip_network(subnet), owner) for subnet, owner in draft.records.subnets())
         self._facts: HostFacts | None = None
         self._of_host = Occupied()
@@ -47,7 +48,7 @@ class Taken:
     def facts(self) -> HostFacts:
         """Return what the host has of its own. Takes longer the more of that there is."""
         if self._facts is None:
-            self._facts = self._host.facts(self._bridges)
+            self._facts = self._host.facts(self._recorded)
             self._of_host = Occupied(self._facts.subnets)
         return self._facts
 

@@ -323,7 +323,7 @@ def test_the_library_is_whole_for_who_imports_it_afterwards():
 def test_without_the_library_nothing_is_touched_and_what_is_right_is_right():
     hidden = "sys.modules['pyroute2'] = None"
     look = "import drive\nwith drive.Host('/var/lib/netloom') as host:\n"
-    look += "    drive._verbs.network_present(host, drive.NetworkSpec('net'), dry_run=True)"
+    look += "    drive.networks.network_present(host, drive.NetworkSpec('net'), dry_run=True)"
     before = engine.picture()
     for prelude in (hidden, f"{hidden}\n{look}"):
         done = driven("network=net", prelude=prelude)
