@@ -67,9 +67,10 @@ def converge(goal: Goal, host: Any, *, dry_run: bool) -> Outcome:
     with host.stage("observe", len(scope)):
         observed = _observe(host, scope)
         if any(isinstance(item, Ruleset) and item not in observed for item in goal.desired):
-            goal = replace(goal, desired=(*goal.desired, *goal.other_elements()))
-            scope = _kernel((*goal.desired, *goal.obsolete))
-            observed = _observe(host, scope)
+            others = goal.other_elements()
+            goal = replace(goal, desired=(*goal.desired, *others))
+            scope = (*scope, *_kernel(others))
+            observed += host.observe(others)
     with host.stage("plan"):
         _refuse_foreign(goal.desired, observed)
         apart = _left_alone(goal.desired, observed)

@@ -8,13 +8,16 @@ from __future__ import annotations
 import errno
 import json
 import subprocess
+from collections import Counter
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import engine
 import pyroute2
 import pytest
 import rig
+from ansible_collections.netloom.containers.plugins.module_utils._kernel import database, firewall, netns, wire
 from ansible_collections.netloom.containers.plugins.module_utils._model import EndpointSpec
 from engine import attach, do, namespace, network, no_topology, present, refusal, sandwich, topology
 
@@ -247,14 +250,61 @@ def many(size: int) -> engine.Verb:
     )
 
 
-def test_a_plan_is_one_commit_of_intent_one_of_completion_and_one_firewall_transaction_however_large():
-    kinds = {}
-    for size in (5, 20):
-        effects = engine.recorded(many(size))
-        kinds[size] = [effect for effect in effects if "firewall" in effect or "records" in effect]
-        assert kinds[size][0] == kinds[size][-1] == "write the records"
+@pytest.fixture
+def counts(monkeypatch) -> Counter:
+    """Return how often something costly was done: messages to netlink, nft processes, commits, entered namespaces."""
+    found: Counter = Counter()
+
+    def count(owner: Any, name: str, what: str) -> None:
+        original = getattr(owner, name)
+
+        def counted(*args: Any, **kwargs: Any) -> Any:
+            found[what] += 1
+            return original(*args, **kwargs)
+
+        monkeypatch.setattr(owner, name, counted)
+
+    count(wire.Wire, "_send", "messages")
+    count(firewall, "_nft", "nft")
+    count(database.Database, "writing", "commits")
+    count(netns, "in_namespace", "entries")
+    return found
+
+
+def test_a_plan_commits_twice_and_runs_nft_four_times_however_large_it_is(counts):
+    done = {}
+    for size in (5, 25):
+        counts.clear()
+        do(many(size))
+        done[size] = Counter(counts)
+        counts.clear()
+        assert do(many(size)) == []
+        done[-size] = Counter(counts)
         do(no_topology("load"))
-    assert len(kinds[5]) == len(kinds[20]) == 3
+    # nft lists the table, makes it, lists it to verify, and lists the chains of others.
+    assert [(done[size]["commits"], done[size]["nft"]) for size in (5, 25)] == [(2, 4), (2, 4)]
+    assert [(done[size]["commits"], done[size]["nft"]) for size in (-5, -25)] == [(0, 2), (0, 2)]
+
+
+def test_an_attachment_costs_a_fixed_number_of_messages_and_entries(counts):
+    done = {}
+    for size in (5, 25):
+        counts.clear()
+        do(many(size))
+        first = Counter(counts)
+        counts.clear()
+        do(many(size))
+        done[size] = {**first, "messages again": counts["messages"], "entries again": counts["entries"]}
+        do(no_topology("load"))
+    each = {what: (done[25][what] - done[5][what]) / 20 for what in done[5]}
+    assert each == {
+        "messages": 12,
+        "messages again": 4,
+        "entries": 5,
+        "entries again": 3,
+        "commits": 0,
+        "nft": 0,
+    }
 
 
 def test_removing_many_endpoints_waits_for_the_kernel_once():

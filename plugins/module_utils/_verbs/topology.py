@@ -151,7 +151,9 @@ def _draft_networks(draft: Draft, host: Any, spec: TopologySpec) -> list[Slot]:
             with _within(f"networks[{index}]"):
                 network: Any = draft.network(item.spec.name)
                 listed = draft_connected(draft, host, network, item.connected, appends=item.appends, topology=spec.name)
-                slots += [(endpoint.network, endpoint.place) for endpoint in listed]
+                for endpoint in listed:
+                    _refuse_claimed_endpoint("connected", endpoint, spec)
+                    slots.append((endpoint.network, endpoint.place))
     return slots
 
 
@@ -174,8 +176,7 @@ def _draft_attachments(draft: Draft, host: Any, spec: TopologySpec) -> list[Slot
                     f"container: {asked.container} on network {asked.network} is attachments[{seen[slot]}] already",
                 )
             seen[slot] = index
-            what = f"endpoint of {endpoint.container} on network {endpoint.network}"
-            _refuse_claimed("endpoint_exists", "container", what, endpoint.topology, spec)
+            _refuse_claimed_endpoint("container", endpoint, spec)
             if endpoint.runtime == "netns" and draft.namespaces.get(endpoint.container, "") is None:
                 raise NetloomError("netns_not_found", f"container: namespace {endpoint.container} is to be removed")
     return list(seen)
@@ -239,6 +240,11 @@ def _refuse_claimed(code: str, option: str, what: str, owner: str | None, spec: 
         raise NetloomError(
             code, f"{option}: {what} belongs to topology {owner}; topology {spec.name} cannot claim it as well"
         )
+
+
+def _refuse_claimed_endpoint(option: str, endpoint: Endpoint, spec: TopologySpec) -> None:
+    what = f"endpoint of {endpoint.container} on network {endpoint.network}"
+    _refuse_claimed("endpoint_exists", option, what, endpoint.topology, spec)
 
 
 def _listed_twice(name: str) -> NetloomError:
