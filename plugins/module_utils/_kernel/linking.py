@@ -21,10 +21,10 @@ from . import messages
 
 def apply(host: Any, changes: Sequence[Change]) -> None:
     """Make the changes, one after the other, but for the endpoints to remove: those go together."""
-    together = [change for change in changes if change.after is None and isinstance(change.before, Veth)]
+    together = [change.before for change in changes if _removes_endpoint(change)]
     if len(together) > 1:
-        _remove_together(host, [change.resource for change in together])
-        changes = [change for change in changes if change not in together]
+        _remove_together(host, together)
+        changes = [change for change in changes if not _removes_endpoint(change)]
     for change in changes:
         resource = change.resource
         if isinstance(resource, Up):
@@ -35,6 +35,10 @@ def apply(host: Any, changes: Sequence[Change]) -> None:
             _make_bridge(host, change.before, resource)  # type: ignore[arg-type]
         elif isinstance(resource, Veth):
             _make_veth(host, change.before, resource)  # type: ignore[arg-type]
+
+
+def _removes_endpoint(change: Change) -> bool:
+    return change.after is None and isinstance(change.before, Veth)
 
 
 def _make_bridge(host: Any, before: Bridge | None, after: Bridge) -> None:
