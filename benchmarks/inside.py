@@ -85,16 +85,17 @@ def allocations(subnet, held, count):
     In this process, with the records in a folder of their own; each allocation looks the address up as a task does.
     """
     prefix = "ansible_collections.netloom.containers.plugins.module_utils."
-    ipam, model, changes = (importlib.import_module(prefix + name) for name in ("_ipam", "_model", "_changes"))
+    names = ("_ipam", "_model", "_resources", "_changes")
+    ipam, model, resources, changes = (importlib.import_module(prefix + name) for name in names)
     records_of = importlib.import_module(prefix + "_kernel.records").Records
     network = ipaddress.ip_network(subnet)
     pool = model.Pool(network, network[1])
-    made = [model.NetworkRecord(model.Network("measured", "0" * 64, "bridge", (pool,)))]
+    made = [resources.NetworkRecord(model.Network("measured", "0" * 64, "bridge", (pool,)))]
     for number in range(held):
         interface = ipaddress.ip_interface((network[2 + number], network.prefixlen))
         family = {f"ipv{network.version}": interface}
         made.append(
-            model.EndpointRecord(model.Endpoint("measured", f"c{number}", "netns", "", "", "eth0", "", **family))
+            resources.EndpointRecord(model.Endpoint("measured", f"c{number}", "netns", "", "", "eth0", "", **family))
         )
     seconds = []
     with tempfile.TemporaryDirectory() as folder:

@@ -15,11 +15,10 @@ from typing import Any, Callable
 from ._changes import Change, plan
 from ._errors import NetloomError
 from ._frozen import dataclass
-from ._model import (
-    HOST,
+from ._model import HOST, Key
+from ._resources import (
     Bridge,
     EndpointRecord,
-    Key,
     Link,
     NamespaceRecord,
     NetworkRecord,
@@ -82,6 +81,22 @@ def converge(goal: Goal, host: Any, *, dry_run: bool) -> Outcome:
         host.prepare(changes)
     if dry_run or not (changes or goal.unfinished):
         return Outcome(changes, warnings)
+    _carry_out(host, changes, goal.unfinished, desired, observed, scope)
+    return Outcome(changes, warnings)
+
+
+def _carry_out(
+    host: Any,
+    changes: tuple[Change, ...],
+    unfinished: Iterable[Key],
+    desired: list[Resource],
+    observed: list[Resource],
+    scope: tuple[Resource, ...],
+) -> None:
+    """Record the intent, make the changes, see that they are made, and record that; or undo what was made.
+
+    :raises NetloomError: as `converge`.
+    """
     in_kernel = tuple(change for change in changes if not isinstance(change.resource, Records))
     touched = {change.resource.key for change in changes if isinstance(change.resource, Records) and change.after}
     with host.stage("write records", len(changes)):
@@ -92,14 +107,13 @@ def converge(goal: Goal, host: Any, *, dry_run: bool) -> Outcome:
             _verify(desired, host, scope, {change.resource.handler for change in in_kernel})
         with host.stage("announce"):
             host.announce(in_kernel)
-        finished = sorted(touched.union(goal.unfinished))
+        finished = sorted(touched.union(unfinished))
         with host.stage("write records"):
             made = [_as_made(change, host) for change in changes]
             host.execute("write the records", host.records.complete, made, finished, _released(desired, scope))
     except BaseException as exc:
         _undo(observed, host, scope, exc)
         raise
-    return Outcome(changes, warnings)
 
 
 def _kernel(resources: Iterable[Resource]) -> tuple[Resource, ...]:
@@ -109,7 +123,7 @@ def _kernel(resources: Iterable[Resource]) -> tuple[Resource, ...]:
 def _as_made(change: Change, host: Any) -> Change:
     """Return a change of an endpoint with what is known of its sandbox now that it is made."""
     after = change.after
-    if not isinstance(after, EndpointRecord) or after.endpoint.sandbox is None or after.endpoint.sandbox.cookie:
+    if not isinstance(after, EndpointRecord) or not host.is_open(after.endpoint.place):
         return change
     sandbox = host.sandbox(after.endpoint.place)
     return replace(change, after=replace(after, endpoint=replace(after.endpoint, sandbox=sandbox)))

@@ -13,7 +13,8 @@ from itertools import groupby
 from typing import Any
 
 from ._frozen import dataclass
-from ._model import Bridge, Key, Resource, Sysctl, Up
+from ._model import Key
+from ._resources import Bridge, Resource, Sysctl, Up
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,9 @@ from ._drivers.options import canonical
 from ._drivers.registry import driver as driver_named
 from ._errors import NetloomError
 from ._ipam import Leases, claimed_address, free_address
-from ._model import Endpoint, EndpointSpec, IPAddress, IPInterface, Network, Pool, Route, Sandbox
+from ._model import Endpoint, EndpointSpec, IPAddress, IPInterface, Network, Pool, Sandbox
 from ._names import endpoint_id, local_mac, mac_of
+from ._resources import Route
 
 
 def endpoint(
@@ -44,18 +45,13 @@ def endpoint(
     runtime, container = (recorded.runtime, recorded.container) if recorded else name
     place = f"{runtime}:{container}"
     digest = endpoint_id(network.id, place)
-    opts = (
-        canonical(spec.driver_opts, known.ENDPOINT_OPTIONS, "driver_opts", network.driver)
-        if spec.driver_opts is not None
-        else None
-    )
-    asked_ifname = spec.ifname or dict(opts or ()).get("ifname")
-    static = set(recorded.static if recorded else ())
-    static |= {
-        option
-        for option, value in (("ipv4", spec.ipv4), ("ipv6", spec.ipv6), ("mac", spec.mac), ("ifname", asked_ifname))
-        if value is not None
-    }
+    opts = recorded.driver_opts if recorded else ()
+    asked_ifname = spec.ifname
+    if spec.driver_opts is not None:
+        opts = canonical(spec.driver_opts, known.ENDPOINT_OPTIONS, "driver_opts", network.driver)
+        asked_ifname = asked_ifname or dict(opts).get("ifname")
+    given = {"ipv4": spec.ipv4, "ipv6": spec.ipv6, "mac": spec.mac, "ifname": asked_ifname}
+    static = {option for option, value in given.items() if value is not None}
     ipv4 = _address(4, spec.ipv4, recorded.ipv4 if recorded else None, network, leases, place)
     ipv6 = _address(6, spec.ipv6, recorded.ipv6 if recorded else None, network, leases, place)
     return Endpoint(
@@ -69,8 +65,8 @@ def endpoint(
         ipv4=ipv4,
         ipv6=ipv6,
         gw_priority=spec.gw_priority if spec.gw_priority is not None else recorded.gw_priority if recorded else 0,
-        driver_opts=opts if opts is not None else recorded.driver_opts if recorded else (),
-        static=tuple(sorted(static)),
+        driver_opts=opts,
+        static=tuple(sorted(static.union(recorded.static if recorded else ()))),
         sandbox=sandbox,
         topology=recorded.topology if recorded else topology,
     )

@@ -15,7 +15,7 @@ from typing import Any
 
 from ._changes import Change
 from ._errors import NetloomError
-from ._model import Element, Resource, Ruleset
+from ._resources import Element, Resource, Ruleset
 
 FAMILY, TABLE = "inet", "netloom"
 _OURS = {"family": FAMILY, "table": TABLE}

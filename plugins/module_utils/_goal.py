@@ -17,16 +17,13 @@ from ._apply import Goal
 from ._draft import PRESENT, Draft, Slot
 from ._drivers.registry import driver
 from ._endpoints import default_routes
-from ._model import (
-    HOST,
+from ._model import HOST, Endpoint, Key, Network
+from ._resources import (
     Address,
     Bridge,
-    Endpoint,
     EndpointRecord,
-    Key,
     Namespace,
     NamespaceRecord,
-    Network,
     NetworkRecord,
     Resource,
     Route,

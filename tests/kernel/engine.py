@@ -23,7 +23,7 @@ from typing import Any
 import pyroute2  # here, once, before the tests' processes fork
 import rig
 from ansible_collections.netloom.containers.plugins.module_utils._errors import NetloomError
-from ansible_collections.netloom.containers.plugins.module_utils._kernel import host as _host
+from ansible_collections.netloom.containers.plugins.module_utils._kernel import seam
 from ansible_collections.netloom.containers.plugins.module_utils._kernel.host import Host
 from ansible_collections.netloom.containers.plugins.module_utils._model import EndpointSpec, NetworkSpec, PoolSpec
 from ansible_collections.netloom.containers.plugins.module_utils._verbs import (
@@ -33,6 +33,12 @@ from ansible_collections.netloom.containers.plugins.module_utils._verbs import (
     networks,
 )
 from ansible_collections.netloom.containers.plugins.module_utils._verbs import topology as _topology
+from ansible_collections.netloom.containers.plugins.module_utils._verbs.topology_spec import (
+    EndpointItem,
+    NamespaceItem,
+    NetworkItem,
+    TopologySpec,
+)
 
 LOCK_TIMEOUT_SECONDS = 60
 Verb = Callable[..., Any]  # of a host and the keyword dry_run
@@ -93,13 +99,18 @@ def topology(
 ) -> Verb:
     """Return the verb for a whole host; an attachment is a spec, or a network and a container."""
     asked = (item if isinstance(item, EndpointSpec) else EndpointSpec(*item) for item in attachments)
-    spec = _topology.TopologySpec(
-        name,
-        tuple(_topology.NamespaceItem(item) for item in namespaces),
-        tuple(_topology.NetworkItem(item) for item in networks),
-        tuple(_topology.EndpointItem(item) for item in asked),
-        purge,
+    return whole(
+        TopologySpec(
+            name,
+            tuple(NamespaceItem(item) for item in namespaces),
+            tuple(NetworkItem(item) for item in networks),
+            tuple(EndpointItem(item) for item in asked),
+            purge,
+        )
     )
+
+
+def whole(spec: TopologySpec) -> Verb:
     return partial(_call, _topology.topology_present, spec)
 
 
@@ -283,7 +294,7 @@ def forked(act: Callable[[], Any]) -> int:
 
 def without_waiting() -> None:
     """Have this process retry what is busy at once."""
-    _host._BUSY_STEP_SECONDS = 0.0
+    seam._BUSY_STEP_SECONDS = 0.0
 
 
 # --- many at once ---

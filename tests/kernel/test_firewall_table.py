@@ -16,7 +16,7 @@ from ansible_collections.netloom.containers.plugins.module_utils._changes import
 from ansible_collections.netloom.containers.plugins.module_utils._errors import NetloomError
 from ansible_collections.netloom.containers.plugins.module_utils._firewall import RULESET, elements
 from ansible_collections.netloom.containers.plugins.module_utils._kernel import firewall
-from ansible_collections.netloom.containers.plugins.module_utils._model import Element
+from ansible_collections.netloom.containers.plugins.module_utils._resources import Element
 from rig import run
 
 HOST = SimpleNamespace(execute=lambda what, function, *args, **kwargs: function(*args, **kwargs))

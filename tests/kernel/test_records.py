@@ -15,13 +15,8 @@ import rig
 from ansible_collections.netloom.containers.plugins.module_utils import _ipam as ipam
 from ansible_collections.netloom.containers.plugins.module_utils._changes import Change
 from ansible_collections.netloom.containers.plugins.module_utils._kernel.records import Records
-from ansible_collections.netloom.containers.plugins.module_utils._model import (
-    Endpoint,
-    EndpointRecord,
-    Network,
-    NetworkRecord,
-    Pool,
-)
+from ansible_collections.netloom.containers.plugins.module_utils._model import Endpoint, Network, Pool
+from ansible_collections.netloom.containers.plugins.module_utils._resources import EndpointRecord, NetworkRecord
 
 SUBNETS = {4: ip_network("10.1.0.0/27"), 6: ip_network("fd00::/122")}
 

@@ -19,6 +19,12 @@ import pytest
 import rig
 from ansible_collections.netloom.containers.plugins.module_utils._kernel import database, firewall, netns, wire
 from ansible_collections.netloom.containers.plugins.module_utils._model import EndpointSpec
+from ansible_collections.netloom.containers.plugins.module_utils._verbs.topology_spec import (
+    EndpointItem,
+    NamespaceItem,
+    NetworkItem,
+    TopologySpec,
+)
 from engine import attach, do, namespace, network, no_topology, present, refusal, sandwich, topology
 
 NET, BACK = network("net", "10.1.0.0/24"), network("back", "10.2.0.0/24", internal=True)
@@ -94,13 +100,8 @@ def test_a_namespace_that_the_task_makes_can_be_named_by_its_path():
 
 def test_members_of_a_listed_network_can_be_namespaces_that_the_task_makes():
     members = (EndpointSpec("net", "web"), EndpointSpec("net", "db"))
-    spec = engine._topology.TopologySpec(
-        "shop",
-        (engine._topology.NamespaceItem("web"), engine._topology.NamespaceItem("db")),
-        (engine._topology.NetworkItem(NET, members),),
-    )
-    verb = partial(engine._call, engine._topology.topology_present, spec)
-    assert sandwich(verb)
+    spec = TopologySpec("shop", (NamespaceItem("web"), NamespaceItem("db")), (NetworkItem(NET, members),))
+    assert sandwich(engine.whole(spec))
     assert (addresses("web"), addresses("db")) == (["eth0 10.1.0.2/24"], ["eth0 10.1.0.3/24"])
 
 
@@ -118,14 +119,13 @@ def test_namespaces_that_have_vanished_come_back_with_their_addresses():
 
 def test_items_can_be_absent():
     do(topology("shop", **SHOP))
-    item = engine._topology
-    spec = item.TopologySpec(
+    spec = TopologySpec(
         "shop",
-        (item.NamespaceItem("db", absent=True),),
-        (item.NetworkItem(network("back", force=True), absent=True),),
-        (item.EndpointItem(EndpointSpec("net", "web"), absent=True),),
+        (NamespaceItem("db", absent=True),),
+        (NetworkItem(network("back", force=True), absent=True),),
+        (EndpointItem(EndpointSpec("net", "web"), absent=True),),
     )
-    assert sandwich(partial(engine._call, item.topology_present, spec))
+    assert sandwich(engine.whole(spec))
     assert (namespaces(), addresses("web")) == (["web"], [])
     assert [each["Name"] for each in engine.inspected()] == ["bridge", "host", "net", "none"]
 

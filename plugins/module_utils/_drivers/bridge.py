@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from ipaddress import ip_interface
 
 from .._firewall import RULESET, elements
-from .._model import HOST, Address, Bridge, Endpoint, Network, Resource, Sysctl, Up, Veth
+from .._model import HOST, Endpoint, Network
 from .._names import interface_name, network_tag
+from .._resources import Address, Bridge, Resource, Sysctl, Up, Veth
 from .options import DriverOption, flag, mtu, prefix
 
 _DOCKER = "com.docker.network."

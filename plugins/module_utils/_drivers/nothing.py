@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .._model import Endpoint, Network, Resource
+from .._model import Endpoint, Network
+from .._resources import Resource
 
 OPTIONS: dict = {}
 ENDPOINT_OPTIONS: dict = {}

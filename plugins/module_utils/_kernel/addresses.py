@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from .._changes import Change
-from .._model import Address, Resource
+from .._resources import Address, Resource
 from . import netlink
 
 

@@ -16,7 +16,8 @@ import struct
 from collections.abc import Sequence
 from typing import Any
 
-from .._model import Address, IPInterface
+from .._model import IPInterface
+from .._resources import Address
 
 _ETH_P_ARP = 0x0806
 _BROADCAST_MAC = b"\xff" * 6

@@ -20,7 +20,7 @@ from typing import Any
 from .._changes import Change
 from .._errors import NetloomError
 from .._firewall import FAMILY, RULESET, TABLE, observed, probes, transaction
-from .._model import Resource, Ruleset
+from .._resources import Resource, Ruleset
 
 TIMEOUT = 30
 ATTEMPTS = 5

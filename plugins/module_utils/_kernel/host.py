@@ -8,17 +8,16 @@ Collection-private. Floor 4.
 
 from __future__ import annotations
 
-import errno
 import os
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Callable, NamedTuple
+from typing import Any, Callable
 
 from .. import _changes
 from .._changes import Change
 from .._errors import NetloomError
-from .._model import HOST, Address, HostFacts, Resource, Sandbox, Up
+from .._model import HOST, HostFacts, Sandbox
+from .._resources import Address, Resource, Up
 from .._sandboxes import registry
 from .._sandboxes.registry import Found, OpenSandbox
 from . import netns
@@ -26,31 +25,12 @@ from .database import check_private
 from .handlers import handler
 from .interfaces import Interfaces
 from .records import Records
+from .seam import Seam
 
-_BUSY_TRIES = 5
-_BUSY_STEP_SECONDS = 0.01
 _ENCODED = ("links", "addresses", "routes", "sysctls")  # handlers whose changes pyroute2 encodes
-_CODES = {
-    errno.EPERM: "permission_denied",
-    errno.EACCES: "permission_denied",
-    errno.EOPNOTSUPP: "kernel_unsupported",
-    errno.EXFULL: "kernel_limit",
-}
-_HINTS = {
-    errno.EPERM: "; CAP_NET_ADMIN and CAP_SYS_ADMIN are needed",
-    errno.EACCES: "; CAP_NET_ADMIN and CAP_SYS_ADMIN are needed",
-    errno.EXFULL: "; a bridge takes 1,023 ports",
-}
 
 
-class Stage(NamedTuple):
-    """How long a part of a task took, and how many things it was about."""
-
-    seconds: float = 0.0
-    things: int = 0
-
-
-class Host(Interfaces):
+class Host(Seam, Interfaces):
     """One task's hold on the host. Without `lock_timeout` it only looks: no lock is taken, nothing is made."""
 
     def __init__(self, state_dir: str, lock_timeout_seconds: float | None = None):
@@ -65,8 +45,6 @@ class Host(Interfaces):
         self._lists = registry.Lists()
         self._home: int | None = None
         self.removed: dict[str, int] = {}  # descriptors of the named namespaces that this task has removed
-        self.stages: dict[str, Stage] = {}
-        self.progress: Callable[[str], Any] = lambda line: None  # told each stage as it begins
 
     def __enter__(self) -> Host:
         check_private(self.state_dir, directory=True)
@@ -92,39 +70,6 @@ class Host(Interfaces):
             lock.release(descriptor, self.state_dir, made=made)
 
     # --- the seam ---
-
-    def execute(self, what: str, act: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """Carry out one side effect and return what `act` returns. Nothing else in the engine changes anything.
-
-        What is busy is tried again, a few times.
-
-        :raises NetloomError: it failed; the text is "cannot `what`: reason".
-        """
-        for attempt in range(1, _BUSY_TRIES):
-            try:
-                return self.look(what, act, *args, **kwargs)
-            except NetloomError as exc:
-                if _number(exc.__cause__) != errno.EBUSY:
-                    raise
-            time.sleep(_BUSY_STEP_SECONDS * attempt)
-        return self.look(what, act, *args, **kwargs)
-
-    @staticmethod
-    def look(what: str, act: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """Return what `act` returns, which only reads.
-
-        :raises NetloomError: it failed; the text is "cannot `what`: reason".
-        """
-        try:
-            return act(*args, **kwargs)
-        except NetloomError:
-            raise
-        except Exception as exc:
-            number = _number(exc)
-            if number is None:
-                raise
-            reason = (getattr(exc, "strerror", None) or os.strerror(number)) + _HINTS.get(number, "")
-            raise NetloomError(_CODES.get(number, "apply_failed"), f"cannot {what}: {reason}") from exc
 
     @staticmethod
     def prepare(changes: Iterable[Change]) -> None:
@@ -161,18 +106,6 @@ class Host(Interfaces):
         from . import facts
 
         return self.look("read addresses and routes", facts.read, self, frozenset(ours))
-
-    @contextmanager
-    def stage(self, name: str, things: int = 0) -> Iterator[None]:
-        """Tell that a part of the task begins, and add how long it takes to the stage `name`."""
-        self.progress(f"{name} ({things})" if things else name)
-        begun = time.perf_counter()
-        try:
-            yield
-        finally:
-            spent = time.perf_counter() - begun
-            before = self.stages.get(name, Stage())
-            self.stages[name] = Stage(before.seconds + spent, before.things + things)
 
     # --- sandboxes ---
 
@@ -259,15 +192,6 @@ class Host(Interfaces):
         with netns.in_namespace(self.descriptor(place), self._home):
             yield
 
-    @staticmethod
-    def gone(act: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
-        """Remove something that may have gone by itself meanwhile."""
-        try:
-            act(*args, **kwargs)
-        except Exception as exc:
-            if _number(exc) != errno.ENODEV:
-                raise
-
     def forward_drops(self, ifnames: Iterable[str]) -> list[str]:
         """Return, for each chain of another program that drops what bridges forward, what it is and the cure."""
         from .. import _coexistence
@@ -292,15 +216,6 @@ class Host(Interfaces):
             from . import announcing
 
             announcing.announce(self, untold)
-
-
-def _number(exc: BaseException | None) -> int | None:
-    """Return the errno of an error of the kernel's, told by Python or by pyroute2."""
-    for name in ("code", "errno"):
-        number = getattr(exc, name, None)
-        if isinstance(number, int):
-            return number
-    return None
 
 
 def _observed(host: Host, name: str, wanted: list[Resource]) -> list[Resource]:

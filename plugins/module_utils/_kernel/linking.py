@@ -14,8 +14,9 @@ from typing import Any
 
 from .._changes import Change
 from .._errors import NetloomError
-from .._model import HOST, Bridge, Up, Veth
+from .._model import HOST
 from .._names import outer_mac
+from .._resources import Bridge, Up, Veth
 from . import messages
 
 

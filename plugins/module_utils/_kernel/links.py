@@ -15,8 +15,9 @@ from dataclasses import replace
 from typing import Any
 
 from .._changes import Change
-from .._model import HOST, Bridge, Link, Resource, Up, Veth
+from .._model import HOST
 from .._names import outer_mac
+from .._resources import Bridge, Link, Resource, Up, Veth
 from . import netlink
 from .netlink import LinkState
 

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from .._changes import Change
-from .._model import Namespace, Resource
+from .._resources import Namespace, Resource
 from . import netns
 
 DIRECTORY = "/run/netns"

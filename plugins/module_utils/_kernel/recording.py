@@ -17,7 +17,8 @@ from typing import Any
 
 from .. import _codec
 from .._changes import Change
-from .._model import EndpointRecord, Key, NamespaceRecord, NetworkRecord, Sysctl
+from .._model import Key
+from .._resources import EndpointRecord, NamespaceRecord, NetworkRecord, Sysctl
 from . import ranges
 from .database import Entry
 

@@ -18,7 +18,8 @@ from typing import Any
 from .. import _codec
 from .._changes import Change
 from .._errors import NetloomError
-from .._model import Key, NamespaceRecord
+from .._model import Key
+from .._resources import NamespaceRecord
 from . import leases
 from .database import Database, Entry
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from .._changes import Change
-from .._model import Resource, Route
+from .._resources import Resource, Route
 from . import netlink
 
 RTPROT_NETLOOM = 157  # free in linux/rtnetlink.h and in iproute2's rt_protos

@@ -12,7 +12,8 @@ from itertools import groupby
 from typing import Any
 
 from .._changes import Change
-from .._model import HOST, Resource, Sysctl
+from .._model import HOST
+from .._resources import Resource, Sysctl
 
 _ROOT = "/proc/sys/"
 

@@ -14,7 +14,7 @@ from typing import Any, Callable
 from .._errors import NetloomError
 from .._model import NetworkSpec
 from .._names import identifier
-from .._verbs.topology import EndpointItem, NamespaceItem, NetworkItem, TopologySpec
+from .._verbs.topology_spec import EndpointItem, NamespaceItem, NetworkItem, TopologySpec
 from .common import COMMON, STATE
 from .endpoint import ATTACHMENT_ITEM, endpoint_spec
 from .namespace import NAMESPACE_ITEM, namespace_name

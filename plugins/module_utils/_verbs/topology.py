@@ -21,45 +21,9 @@ from .._draft_networks import draft_connected, draft_network, drop_namespaces, d
 from .._errors import NetloomError
 from .._frozen import dataclass
 from .._goal import goal_of
-from .._model import Endpoint, EndpointSpec, Namespace, Network, NetworkSpec
-
-
-@dataclass(frozen=True)
-class NamespaceItem:
-    """One of a topology's namespaces. `absent` removes it, with `force` even if processes are in it."""
-
-    name: str
-    absent: bool = False
-    force: bool = False
-
-
-@dataclass(frozen=True)
-class NetworkItem:
-    """One of a topology's networks, with its exact or (`appends`) further members; None says nothing about them."""
-
-    spec: NetworkSpec
-    connected: tuple[EndpointSpec, ...] | None = None
-    appends: bool = False
-    absent: bool = False
-
-
-@dataclass(frozen=True)
-class EndpointItem:
-    """One of a topology's attachments."""
-
-    spec: EndpointSpec
-    absent: bool = False
-
-
-@dataclass(frozen=True)
-class TopologySpec:
-    """What a task asks of a whole host. With `purge`, what the topology `name` made and does not list goes."""
-
-    name: str
-    namespaces: tuple[NamespaceItem, ...] = ()
-    networks: tuple[NetworkItem, ...] = ()
-    attachments: tuple[EndpointItem, ...] = ()
-    purge: bool = False
+from .._model import Endpoint, Network
+from .._resources import Namespace
+from .topology_spec import TopologySpec
 
 
 @dataclass(frozen=True)

@@ -11,15 +11,13 @@ from ipaddress import ip_interface
 import pytest
 from ansible_collections.netloom.containers.plugins.module_utils import _changes as changes
 from ansible_collections.netloom.containers.plugins.module_utils._changes import Change, plan
-from ansible_collections.netloom.containers.plugins.module_utils._model import (
-    HOST,
+from ansible_collections.netloom.containers.plugins.module_utils._model import HOST, Endpoint, Network
+from ansible_collections.netloom.containers.plugins.module_utils._resources import (
     Address,
     Bridge,
     Element,
-    Endpoint,
     EndpointRecord,
     Namespace,
-    Network,
     NetworkRecord,
     Route,
     Ruleset,

@@ -11,13 +11,8 @@ from ipaddress import ip_address, ip_interface, ip_network
 import pytest
 from ansible_collections.netloom.containers.plugins.module_utils import _endpoints as endpoints
 from ansible_collections.netloom.containers.plugins.module_utils._ipam import Leases
-from ansible_collections.netloom.containers.plugins.module_utils._model import (
-    EndpointSpec,
-    Network,
-    Pool,
-    Route,
-    Sandbox,
-)
+from ansible_collections.netloom.containers.plugins.module_utils._model import EndpointSpec, Network, Pool, Sandbox
+from ansible_collections.netloom.containers.plugins.module_utils._resources import Route
 
 SANDBOX = Sandbox("/run/netns/c1", "boot", 7, 9)
 

@@ -21,7 +21,7 @@ from ansible_collections.netloom.containers.plugins.module_utils._firewall impor
     probes,
     transaction,
 )
-from ansible_collections.netloom.containers.plugins.module_utils._model import Element, Ruleset
+from ansible_collections.netloom.containers.plugins.module_utils._resources import Element, Ruleset
 
 LISTING = json.loads((Path(__file__).parent / "fixtures" / "nft_1_0_6_list_table.json").read_text(encoding="utf-8"))
 BR_A = (

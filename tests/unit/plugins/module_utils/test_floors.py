@@ -16,6 +16,7 @@ UTILS = PLUGINS / "module_utils"
 PREFIX = "ansible_collections.netloom.containers.plugins.module_utils"
 FLOORS = {
     "_model": 0,
+    "_resources": 0,
     "_errors": 0,
     "_frozen": 0,
     "_changes": 1,
