@@ -222,12 +222,12 @@ EXAMPLES = r"""
     networks:
       - name: load
         subnet: 10.70.0.0/16
-    namespaces: "{{ containers | map('regex_replace', '^(.*)$', namespace) | map('from_json') | list }}"
-    attachments: "{{ containers | map('regex_replace', '^(.*)$', attachment) | map('from_json') | list }}"
+    namespaces: "{{ containers | map('regex_replace', '^(.*)$', as_namespace) | map('from_json') | list }}"
+    attachments: "{{ containers | map('regex_replace', '^(.*)$', as_attachment) | map('from_json') | list }}"
   vars:
     containers: "{{ range(1, 1001) | map('regex_replace', '^', 'c') | list }}"
-    namespace: '{"name": "\\1"}'
-    attachment: '{"network": "load", "container": "\\1"}'
+    as_namespace: '{"name": "\1"}'
+    as_attachment: '{"network": "load", "container": "\1"}'
 
 - name: Everything that this topology made is gone
   netloom.containers.network_topology:
