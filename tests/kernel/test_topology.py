@@ -88,7 +88,7 @@ def test_what_is_not_listed_any_more_stays_without_purge_and_goes_with_it():
 
 def test_a_subnet_of_a_network_that_is_purged_can_be_had_in_the_same_task():
     do(topology("shop", **SHOP))
-    renamed = dict(SHOP, networks=[network("front", "10.1.0.0/24"), BACK], attachments=[("front", "web")])
+    renamed = {**SHOP, "networks": [network("front", "10.1.0.0/24"), BACK], "attachments": [("front", "web")]}
     assert "remove network net" in sandwich(topology("shop", **renamed, purge=True))
     assert addresses("web") == ["eth0 10.1.0.2/24"]
 
@@ -135,7 +135,7 @@ def test_items_can_be_absent():
 
 def test_what_was_there_is_changed_where_it_is_listed_and_stays_when_the_topology_goes():
     do(namespace("web"), present("net", "10.1.0.0/24"), attach("net", "web"))
-    do(topology("shop", **dict(SHOP, networks=[network("net", "10.1.0.0/24", internal=True), BACK])))
+    do(topology("shop", **{**SHOP, "networks": [network("net", "10.1.0.0/24", internal=True), BACK]}))
     assert engine.inspected("net")[0]["Internal"]
     do(topology("shop", purge=True, namespaces=["db"]))
     do(no_topology("shop"))
