@@ -174,7 +174,17 @@ def test_a_namespace_of_a_topology_that_somebody_else_attached_cannot_go():
     do(topology("shop", **SHOP), present("mine"), attach("mine", "db"))
     error = refusal(topology("shop", networks=[NET], purge=True))
     assert error.code == "network_in_use"
-    assert error.message.startswith("purge: namespace db is on network mine, which topology shop did not attach it to")
+    expected = "purge: namespace db of topology shop is still on network mine; list the namespace, or detach it first"
+    assert error.message == expected
+
+
+def test_a_namespace_that_is_attached_and_not_listed_any_more_cannot_go():
+    do(topology("shop", **SHOP))
+    error = refusal(topology("shop", networks=[NET], attachments=[("net", "web")], purge=True))
+    assert (error.code, error.message[:58]) == (
+        "network_in_use",
+        "purge: namespace web of topology shop is still on network ",
+    )
 
 
 def test_a_namespace_with_processes_in_it_is_not_removed():

@@ -185,7 +185,7 @@ def _refuse_foreign_members(draft: Draft, spec: TopologySpec, unlisted: Iterable
 def _drop_namespaces(draft: Draft, host: Any, spec: TopologySpec) -> None:
     """Drop the namespaces that the topology made and does not list.
 
-    :raises NetloomError: network_in_use, they would take along what the topology did not make.
+    :raises NetloomError: network_in_use, they would take along what stays.
     """
     names = [entry.value.name for entry in host.records.namespaces_of(spec.name)]
     unlisted = {name: False for name in names if name not in draft.namespaces}
@@ -193,8 +193,8 @@ def _drop_namespaces(draft: Draft, host: Any, spec: TopologySpec) -> None:
         for member in draft.at(f"netns:{name}"):
             raise NetloomError(
                 "network_in_use",
-                f"purge: namespace {name} is on network {member.network}, which topology {spec.name} did not attach"
-                " it to; detach it first",
+                f"purge: namespace {name} of topology {spec.name} is still on network {member.network};"
+                " list the namespace, or detach it first",
             )
     drop_namespaces(draft, host, unlisted, "purge")
 
