@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Runs in a throw-away host: drives the engine's verbs one after the other, and prints what came of them as JSON.
 
-Each argument is network=NAME, attach=NETWORK/CONTAINER or detach=NETWORK/CONTAINER; each answer has changes and endpoint.
+Each argument is network=NAME, members=NETWORK/CONTAINER,..., attach=NETWORK/CONTAINER or detach=NETWORK/CONTAINER; each
+answer has changes, endpoint and members (container to runtime).
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ def drive(verb, subject):
     with Host(STATE_DIR, 30) as host:
         if verb == "network":
             result = networks.network_present(host, NetworkSpec(network))
+        elif verb == "members":
+            members = [EndpointSpec(network, name) for name in container.split(",")]
+            result = networks.network_present(host, NetworkSpec(network), members)
         elif verb == "attach":
             result = endpoints.endpoint_present(host, EndpointSpec(network, container))
         else:
@@ -38,6 +42,7 @@ def drive(verb, subject):
                 "ifname": endpoint.ifname,
                 "runtime": endpoint.runtime,
             },
+            "members": {member.container: member.runtime for member in result.members},
             "pending": bool(endpoint) and not host.is_open(endpoint.place),
         }
 

@@ -368,3 +368,18 @@ def test_a_restarted_container_gets_its_endpoint_back(engine):
     (gone,) = drive(engine.host, f"detach=app/{name}")
     assert gone["changes"]
     assert drive(engine.host, f"detach=app/{name}")[0]["changes"] == []
+
+
+def test_a_container_is_found_among_many_names_of_one_task(engine, name):
+    """From the fifth name on, Docker's list of all containers is asked, and no more for each."""
+    container_id = engine.start(name)
+    namespaces = [f"{name}{number}" for number in range(8)]
+    for namespace in namespaces:
+        engine.host.run("ip", "netns", "add", namespace)
+    asked = ",".join([*namespaces, container_id[:12]])
+    _network, many = drive(engine.host, "network=many", f"members=many/{asked}")
+    assert many["members"] == {**dict.fromkeys(namespaces, "netns"), name: engine.runtime}
+    (again,) = drive(engine.host, f"members=many/{','.join([*namespaces, name])}")
+    assert again["changes"] == []
+    for namespace in namespaces:
+        engine.host.run("ip", "netns", "delete", namespace)
