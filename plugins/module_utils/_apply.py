@@ -27,6 +27,7 @@ from ._resources import (
     Ruleset,
     Sysctl,
     Veth,
+    is_common,
 )
 
 Records = (NetworkRecord, EndpointRecord, NamespaceRecord)
@@ -126,13 +127,15 @@ def _as_made(change: Change, host: Any) -> Change:
     if not isinstance(after, EndpointRecord) or not host.is_open(after.endpoint.place):
         return change
     sandbox = host.sandbox(after.endpoint.place)
+    if sandbox == after.endpoint.sandbox:
+        return change
     return replace(change, after=replace(after, endpoint=replace(after.endpoint, sandbox=sandbox)))
 
 
 def _released(desired: Iterable[Resource], scope: Iterable[Resource]) -> list[str]:
     """Return the host's settings that nothing needs any more, restored by this run or by one that was killed."""
     needed = {item.key for item in desired}
-    return [item.path for item in scope if isinstance(item, Sysctl) and _is_of_host(item) and item.key not in needed]
+    return [item.path for item in scope if isinstance(item, Sysctl) and is_common(item) and item.key not in needed]
 
 
 def _verify(desired: Iterable[Resource], host: Any, scope: Iterable[Resource], handlers: Collection[str]) -> None:
@@ -210,13 +213,9 @@ def _left_alone(desired: Iterable[Resource], observed: Iterable[Resource]) -> di
     wanted = {item.key for item in desired}
     found = {item.key: item for item in observed if isinstance(item, Link) or getattr(item, "foreign", False)}
     if any(isinstance(item, Ruleset) and item.shared and item.key not in wanted for item in observed):
-        shared = (item for item in observed if isinstance(item, Ruleset) or _is_of_host(item))
+        shared = (item for item in observed if is_common(item))
         found.update((item.key, item) for item in shared if item.key not in wanted)
     return found
-
-
-def _is_of_host(item: Resource) -> bool:
-    return isinstance(item, Sysctl) and item.place == HOST and not item.ifname
 
 
 def _warnings(desired: Iterable[Resource], left_alone: dict[Key, Resource]) -> tuple[str, ...]:

@@ -15,7 +15,6 @@ from typing import Any
 from ._ipam import Leases
 from ._model import Endpoint, Network, Sandbox
 
-PRESENT = "present"
 Slot = tuple[str, str]  # a network and a place
 
 
@@ -33,6 +32,7 @@ class Draft:
         self.networks_at: dict[str, dict[str, None]] = {}  # place to the networks of its slots in `endpoints`
         self._network_entries: dict[str, Any] = {}
         self._endpoint_entries: dict[Slot, Any] = {}
+        self._namespace_entries: dict[str, Any] = {}
         self._recorded_at: dict[str, list[str]] = {}
         self._drafted_in: dict[tuple[str, int], str] = {}  # network and cookie to place
         self._members: dict[str, dict[str, Any]] = {}
@@ -110,7 +110,9 @@ class Draft:
         return (entry.value for entry in self.records.networks() if entry.value.name not in self.networks)
 
     def namespace_entry(self, name: str) -> Any:
-        return self.records.namespace(name)
+        if name not in self._namespace_entries:
+            self._namespace_entries[name] = self.records.namespace(name)
+        return self._namespace_entries[name]
 
     def leases(self, network: str) -> Leases:
         """Return who will have which address of a network."""

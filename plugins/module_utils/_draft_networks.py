@@ -14,10 +14,10 @@ from ipaddress import ip_network
 from typing import Any
 
 from . import _endpoints, _resolve
-from ._draft import PRESENT, Draft
+from ._draft import Draft
 from ._draft_endpoints import draft_endpoint, drop_member, open_member, recorded_network, slot_of
 from ._errors import NetloomError
-from ._model import Endpoint, EndpointSpec, HostFacts, Network, NetworkSpec
+from ._model import PRESENT, Endpoint, EndpointSpec, HostFacts, Network, NetworkSpec
 from ._names import PREDEFINED, nearest
 from ._resolve import Others
 from ._subnets import Occupied

@@ -9,6 +9,8 @@ Collection-private. Floor 0.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 CODES = frozenset(
     [
@@ -66,7 +68,13 @@ class NetloomError(Exception):
         self.message = message
         self.details = details
 
-    def within(self, path: str) -> NetloomError:
-        """Return the same error, of an option that stands inside `path`: networks[2]."""
-        option = re.match(r"[a-z_0-9]+(\[[0-9]+\])?(\.[^ :]+)?: ", self.message)
-        return NetloomError(self.code, f"{path}{'.' if option else ': '}{self.message}", **self.details)
+
+@contextmanager
+def within(path: str) -> Iterator[None]:
+    """Have the errors of the block say that they are about an item of a list, and which: networks[2]."""
+    try:
+        yield
+    except NetloomError as exc:
+        option = re.match(r"[a-z_0-9]+(\[[0-9]+\])?(\.[^ :]+)?: ", exc.message)
+        message = f"{path}{'.' if option else ': '}{exc.message}"
+        raise NetloomError(exc.code, message, **exc.details) from exc.__cause__

@@ -14,10 +14,10 @@ from functools import partial
 from typing import Any
 
 from ._apply import Goal
-from ._draft import PRESENT, Draft, Slot
+from ._draft import Draft, Slot
 from ._drivers.registry import driver
 from ._endpoints import default_routes
-from ._model import HOST, Endpoint, Key, Network
+from ._model import PRESENT, Endpoint, Key, Network
 from ._resources import (
     Address,
     Bridge,
@@ -27,9 +27,8 @@ from ._resources import (
     NetworkRecord,
     Resource,
     Route,
-    Ruleset,
-    Sysctl,
     Up,
+    is_common,
 )
 
 
@@ -131,7 +130,7 @@ def _default_routes_before(draft: Draft, place: str) -> Iterator[Resource]:
 
 def _shared(draft: Draft, goal: _Parts) -> list[Resource]:
     """Return what of the obsolete the other networks need: the table, and the host's forwarding."""
-    missing = {item.key for item in goal.obsolete if _is_shared(item)} - {item.key for item in goal.desired}
+    missing = {item.key for item in goal.obsolete if is_common(item)} - {item.key for item in goal.desired}
     found: dict[Key, Resource] = {}
     for network in draft.undrafted() if missing else ():
         found.update((item.key, item) for item in _of_network(network) if item.key in missing)
@@ -153,7 +152,3 @@ class _Parts:
 def _of_network(network: Network, *, recorded: bool = False) -> Iterator[Resource]:
     for item in driver(network.driver).network_resources(network):
         yield replace(item, recorded=True) if recorded and isinstance(item, Bridge) else item
-
-
-def _is_shared(item: Resource) -> bool:
-    return isinstance(item, Ruleset) or (isinstance(item, Sysctl) and item.place == HOST and not item.ifname)

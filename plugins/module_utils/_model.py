@@ -20,6 +20,7 @@ Pairs = tuple[tuple[str, str], ...]  # a dict that can be hashed, sorted by key
 Key = tuple[str, ...]
 
 TOPOLOGY_LABEL = "netloom.topology"  # a network's label that says which topology made it
+PRESENT = "present"  # the state of a record that no run has left unfinished
 HOST = ""  # the place of whatever is in the host's own network namespace
 
 

@@ -421,3 +421,8 @@ def _spoken(sandbox: Sandbox | None) -> str | None:
 def where(place: str) -> str:
     """Return ` in c1` for a sandbox, nothing for the host."""
     return f" in {place.partition(':')[2]}" if place else ""
+
+
+def is_common(item: Resource) -> bool:
+    """Return whether all networks have it in common: our firewall table, or a setting of the host itself."""
+    return isinstance(item, Ruleset) or (isinstance(item, Sysctl) and item.place == HOST and not item.ifname)

@@ -311,7 +311,7 @@ def test_an_attachment_costs_a_fixed_number_of_messages_and_entries(counts):
         "messages": 12,
         "messages again": 4,
         "entries": 5,
-        "entries again": 3,
+        "entries again": 2,
         "commits": 0,
         "nft": 0,
     }

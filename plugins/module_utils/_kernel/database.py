@@ -17,9 +17,9 @@ from typing import Any
 
 from .._errors import NetloomError
 from .._frozen import dataclass
+from .._model import PRESENT
 
 SCHEMA = 1
-PRESENT = "present"
 # `leases` and `free` follow from the other tables, and are what makes the next address and the holder of an
 # address look-ups: addresses are their version and their bytes, so that SQLite orders them as numbers.
 _TABLES = f"""

@@ -41,6 +41,7 @@ class Host(Seam, Interfaces):
         self._lock: tuple[int, bool] | None = None
         self._sandboxes: dict[str, OpenSandbox] = {}
         self._promised: dict[str, Found] = {}  # sandboxes that this task is about to make
+        self._promised_at: dict[str, Found] = {}  # the same, by path
         self._found: dict[tuple[str, str], Found | None] = {}
         self._lists = registry.Lists()
         self._home: int | None = None
@@ -69,7 +70,7 @@ class Host(Seam, Interfaces):
             descriptor, made = self._lock
             lock.release(descriptor, self.state_dir, made=made)
 
-    # --- the seam ---
+    # --- resources ---
 
     @staticmethod
     def prepare(changes: Iterable[Change]) -> None:
@@ -112,13 +113,18 @@ class Host(Seam, Interfaces):
     def promise(self, name: str) -> None:
         """Have the named namespace `name`, which this task makes, count as a container that runs."""
         found = registry.promised(name)
-        self._promised[f"{found.runtime}:{found.name}"] = found
+        self._promised[f"{found.runtime}:{found.name}"] = self._promised_at[found.key] = found
+
+    @staticmethod
+    def has_namespace(name: str) -> bool:
+        """Return whether there is a named namespace."""
+        return registry.is_made(registry.promised(name))
 
     def find(self, container: str, runtime: str) -> Found | None:
         """Return what the runtimes say of a container's name, and this task of the namespaces that it makes."""
         asked = (container, runtime)
         if asked not in self._found:
-            self._found[asked] = registry.find(container, runtime, self._promised.values(), self._lists)
+            self._found[asked] = registry.find(container, runtime, self._promised_at, self._lists)
         return self._found[asked]
 
     def not_found(self, container: str, runtime: str) -> NetloomError:
@@ -144,6 +150,7 @@ class Host(Seam, Interfaces):
         """Return whether the namespace of `place` is open, or can be by now."""
         if place in self._promised and registry.is_made(self._promised[place]):
             found = self._promised.pop(place)
+            del self._promised_at[found.key]
             self.open(place, found)
         return place in self._sandboxes
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Callable
 
-from .._errors import NetloomError
+from .._errors import within
 from .._model import NetworkSpec
 from .._names import identifier
 from .._verbs.topology_spec import EndpointItem, NamespaceItem, NetworkItem, TopologySpec
@@ -64,8 +64,6 @@ def topology_spec(params: Mapping[str, Any]) -> TopologySpec:
 def _each(params: Mapping[str, Any], option: str, parse: Callable[[Mapping[str, Any]], Any]) -> tuple[Any, ...]:
     found = []
     for index, item in enumerate(params[option] or ()):
-        try:
+        with within(f"{option}[{index}]"):
             found.append(parse(item))
-        except NetloomError as exc:
-            raise exc.within(f"{option}[{index}]") from exc.__cause__
     return tuple(found)

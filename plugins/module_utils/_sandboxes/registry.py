@@ -10,7 +10,7 @@ so that a task pays for the runtimes it asks. Collection-private. Floor 4.
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from .._errors import NetloomError
@@ -70,29 +70,27 @@ class Lists:
 
 
 def find(
-    container: str, runtime: str = "auto", expected: Collection[Found] = (), lists: Lists | None = None
+    container: str, runtime: str = "auto", expected: Mapping[str, Found] | None = None, lists: Lists | None = None
 ) -> Found | None:
     """Return the container that is called `container`, running or not; None if there is none.
 
     With `auto`, a path is one if it begins with "/", and every runtime is asked for anything else. The named
-    namespaces `expected` are about to be made, and count as found. `lists` is kept by a task for all its look-ups.
+    namespaces `expected`, by path, are about to be made, and count as found. `lists` is kept by a task for all its look-ups.
 
     :raises NetloomError: two runtimes have one of that name, nothing can be called so, or a runtime fails.
     """
     if runtime == "auto":
         if not container.startswith("/"):
             check_name(container)
-            return _find_anywhere(container, [found for found in expected if found.name == container], lists or Lists())
+            return _find_anywhere(container, _awaited("netns", container, expected), lists or Lists())
         runtime = "path"
     if runtime not in RUNTIMES:
         raise NetloomError("option_invalid", f"runtime: {runtime!r} is none of auto, {', '.join(RUNTIMES)}")
     picked = _runtime(runtime)
     if not picked.accepts(container):
         raise NetloomError("netns_invalid", f"container: {container!r} {picked.RULE}")
-    for found in expected:
-        if runtime in ("netns", "path") and container in (found.name, found.path):
-            return found
-    return picked.find(container, chosen=True)
+    awaited = _awaited(runtime, container, expected)
+    return awaited[0] if awaited else picked.find(container, chosen=True)
 
 
 def not_found(container: str, runtime: str = "auto") -> NetloomError:
@@ -107,6 +105,14 @@ def not_found(container: str, runtime: str = "auto") -> NetloomError:
     if runtime in ("pid", "path"):
         return NetloomError("netns_not_found", f"container: there is no {NOUNS[runtime]} {container}")
     return NetloomError("netns_not_found", f"container: no {NOUNS[runtime]} is called {container!r}")
+
+
+def _awaited(runtime: str, container: str, expected: Mapping[str, Found] | None) -> list[Found]:
+    """Return the namespace that is called so and is about to be made, if there is one."""
+    if not expected or runtime not in ("netns", "path"):
+        return []
+    found = expected.get(container if runtime == "path" else promised(container).key)
+    return [found] if found else []
 
 
 def _find_anywhere(container: str, answers: list[Found], lists: Lists) -> Found | None:

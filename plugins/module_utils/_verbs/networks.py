@@ -14,12 +14,12 @@ from typing import Any
 
 from .._apply import Outcome, converge
 from .._changes import spoken_drift
-from .._draft import PRESENT, Draft
+from .._draft import Draft
 from .._draft_networks import draft_connected, draft_network, drop_network
 from .._errors import NetloomError
 from .._goal import goal_of
-from .._model import EndpointSpec, Network, NetworkSpec
-from .result import Result
+from .._model import PRESENT, EndpointSpec, Network, NetworkSpec
+from .result import Result, as_recorded
 
 
 def network_present(
@@ -41,7 +41,7 @@ def network_present(
     outcome = converge(goal_of(draft, host), host, dry_run=dry_run)
     if network.ifname and not network.internal:
         outcome = replace(outcome, warnings=(*outcome.warnings, *host.forward_drops([network.ifname])))
-    return _result(draft, host, outcome, network.name)
+    return _result(draft, host, outcome, network)
 
 
 def network_absent(host: Any, name: str, *, force: bool = False, dry_run: bool = False) -> Result:
@@ -81,11 +81,8 @@ def drift(host: Any, network: Network) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def _result(draft: Draft, host: Any, outcome: Outcome, name: str) -> Result:
+def _result(draft: Draft, host: Any, outcome: Outcome, network: Network) -> Result:
     """Return the network with its members as the records have them, or where nothing was written, as planned."""
-    members = tuple(sorted(draft.members(name).values(), key=lambda member: member.place))
-    entry = host.records.network(name)
-    network = draft.network(name)
-    if network is not None and entry is not None:
-        network = replace(network, created=entry.value.created)
-    return Result(outcome, network, members=members, live=frozenset(m.place for m in members if host.is_open(m.place)))
+    members = tuple(sorted(draft.members(network.name).values(), key=lambda member: member.place))
+    live = frozenset(member.place for member in members if host.is_open(member.place))
+    return Result(outcome, as_recorded(draft, network), members=members, live=live)

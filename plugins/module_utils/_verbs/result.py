@@ -8,9 +8,10 @@ Collection-private. Floor 3.
 
 from __future__ import annotations
 
-from dataclasses import field
+from dataclasses import field, replace
 
 from .._apply import Outcome
+from .._draft import Draft
 from .._frozen import dataclass
 from .._model import Endpoint, Network
 
@@ -24,3 +25,9 @@ class Result:
     endpoint: Endpoint | None = None
     members: tuple[Endpoint, ...] = ()
     live: frozenset[str] = frozenset()  # places whose sandbox is there
+
+
+def as_recorded(draft: Draft, network: Network) -> Network:
+    """Return a planned network with when it was made, if it is in the records now."""
+    entry = draft.records.network(network.name)
+    return replace(network, created=entry.value.created) if entry else network

@@ -10,7 +10,6 @@ removed because it is not. The host comes in as an argument. Collection-private.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -18,11 +17,11 @@ from .._apply import Outcome, converge
 from .._draft import Draft, Slot
 from .._draft_endpoints import draft_endpoint, drop_member, recorded_endpoint, slot_of
 from .._draft_networks import draft_connected, draft_network, drop_namespaces, drop_network, known_network
-from .._errors import NetloomError
+from .._errors import NetloomError, within
 from .._frozen import dataclass
 from .._goal import goal_of
 from .._model import Endpoint, Network
-from .._resources import Namespace
+from .result import as_recorded
 from .topology_spec import TopologySpec
 
 
@@ -57,7 +56,11 @@ def topology_present(host: Any, spec: TopologySpec, *, dry_run: bool = False) ->
     warnings = (*outcome.warnings, *_warnings(draft, host, names, slots))
     return TopologyResult(
         replace(outcome, warnings=warnings),
-        tuple((_recorded(draft, host, name), tuple(draft.members(name).values())) for name in names),
+        tuple(
+            (as_recorded(draft, network), tuple(draft.members(network.name).values()))
+            for network in map(draft.network, names)
+            if network is not None
+        ),
         tuple(
             (endpoint, network)
             for slot in slots
@@ -76,10 +79,9 @@ def topology_absent(host: Any, name: str, *, dry_run: bool = False) -> TopologyR
 
 
 def _draft_namespaces(draft: Draft, host: Any, spec: TopologySpec) -> None:
-    there = {item.name for item in host.observe([Namespace(item.name) for item in spec.namespaces])}
     absent = {}
     for index, item in enumerate(spec.namespaces):
-        with _within(f"namespaces[{index}]"):
+        with within(f"namespaces[{index}]"):
             if item.name in draft.namespaces or item.name in absent:
                 raise _listed_twice(item.name)
             if item.absent:
@@ -87,8 +89,9 @@ def _draft_namespaces(draft: Draft, host: Any, spec: TopologySpec) -> None:
                 continue
             entry = draft.namespace_entry(item.name)
             _refuse_claimed("option_invalid", "name", f"namespace {item.name}", entry and entry.value.topology, spec)
-            draft.namespaces[item.name] = spec.name if entry or item.name not in there else ""
-            if item.name not in there:
+            there = host.has_namespace(item.name)
+            draft.namespaces[item.name] = spec.name if entry or not there else ""
+            if not there:
                 host.promise(item.name)
     drop_namespaces(draft, host, absent, "namespaces")
 
@@ -98,7 +101,7 @@ def _draft_networks(draft: Draft, host: Any, spec: TopologySpec) -> list[Slot]:
     seen: set[str] = set()
     for index, item in enumerate(spec.networks):
         name = item.spec.name
-        with _within(f"networks[{index}]"):
+        with within(f"networks[{index}]"):
             if name in seen:
                 raise _listed_twice(name)
             seen.add(name)
@@ -112,7 +115,7 @@ def _draft_networks(draft: Draft, host: Any, spec: TopologySpec) -> list[Slot]:
     slots: list[Slot] = []
     for index, item in enumerate(spec.networks):
         if item.connected is not None and not item.absent:
-            with _within(f"networks[{index}]"):
+            with within(f"networks[{index}]"):
                 network: Any = draft.network(item.spec.name)
                 listed = draft_connected(draft, host, network, item.connected, appends=item.appends, topology=spec.name)
                 for endpoint in listed:
@@ -125,7 +128,7 @@ def _draft_attachments(draft: Draft, host: Any, spec: TopologySpec) -> list[Slot
     seen: dict[Slot, int] = {}
     for index, item in enumerate(spec.attachments):
         asked = item.spec
-        with _within(f"attachments[{index}]"):
+        with within(f"attachments[{index}]"):
             if item.absent:
                 member = recorded_endpoint(draft, host, asked, host.find(asked.container, asked.runtime))
                 if member is not None:
@@ -163,7 +166,7 @@ def _drop_endpoints(draft: Draft, host: Any, spec: TopologySpec) -> None:
         ("attachments[{}]", [[] if item.absent else [item.spec] for item in spec.attachments]),
     ):
         for index, asked in enumerate(specs):
-            with _within(option.format(index)):
+            with within(option.format(index)):
                 kept.update(slot_of(draft, host, item) for item in asked)
     for entry in host.records.endpoints_of(spec.name):
         if (entry.value.network, entry.value.place) not in kept:
@@ -215,13 +218,6 @@ def _listed_twice(name: str) -> NetloomError:
     return NetloomError("option_invalid", f"name: {name} is listed twice")
 
 
-def _recorded(draft: Draft, host: Any, name: str) -> Network:
-    """Return a network as it is in the records, or where nothing was written, as planned."""
-    network: Any = draft.network(name)
-    entry = host.records.network(name)
-    return replace(network, created=entry.value.created) if entry else network
-
-
 def _warnings(draft: Draft, host: Any, names: Iterable[str], slots: Iterable[Slot]) -> Iterator[str]:
     networks = [draft.network(name) for name in names]
     open_to_others = [network.ifname for network in networks if network and network.ifname and not network.internal]
@@ -229,12 +225,3 @@ def _warnings(draft: Draft, host: Any, names: Iterable[str], slots: Iterable[Slo
     pending = [slot[1].partition(":")[2] for slot in slots if not host.is_open(slot[1])]
     if pending:
         yield f"attachments: {', '.join(pending)} {'do' if len(pending) > 1 else 'does'} not run, so what they are attached to is pending"
-
-
-@contextmanager
-def _within(path: str) -> Iterator[None]:
-    """Have the errors of the block say which item of which list they are about."""
-    try:
-        yield
-    except NetloomError as exc:
-        raise exc.within(path) from exc.__cause__
