@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import sqlite3
 from contextlib import closing
@@ -139,3 +140,35 @@ def test_a_look_up_reads_as_much_in_a_full_subnet_as_in_an_empty_one(records):
     beside_two = looking_up("10.1.0.4")
     write(records, *made[2:])
     assert 0 < looking_up("10.1.0.252") <= beside_two + 20
+
+
+def test_who_reads_without_the_lock_never_takes_the_journal_of_a_database_made_anew(records):
+    write(records, Change(None, net(SUBNETS[4])))
+    with closing(Records(rig.STATE_DIR, reading=True)) as reader:
+        assert reader.network_names() == ["net"]
+        write(records, Change(net(SUBNETS[4]), None))  # nothing is left, so the file goes
+        write(records, Change(None, net(SUBNETS[6])))
+        with records.database.writing() as db:
+            db.execute("UPDATE networks SET topology = 'other'")
+            assert os.path.exists(f"{rig.STATE_DIR}/state.db-journal")
+            assert str(reader.network("net").value.pools[0].subnet) == "fd00::/122"
+            with reader.snapshot():
+                assert reader.network_names() == ["net"]
+            assert os.path.exists(f"{rig.STATE_DIR}/state.db-journal")
+    assert len(records.networks_of("other")) == 1
+
+
+def test_who_reads_without_the_lock_rolls_back_what_a_killed_run_has_left(records):
+    write(records, Change(None, net(SUBNETS[4])))
+    pid = os.fork()
+    if pid == 0:
+        db = sqlite3.connect(f"{rig.STATE_DIR}/state.db", isolation_level=None)
+        db.execute("PRAGMA cache_size = 1")  # so that it is in the file before it is committed
+        db.execute("BEGIN")
+        db.executemany("INSERT INTO settings VALUES (?, '')", ((str(number) * 90,) for number in range(900)))
+        os._exit(0)
+    os.waitpid(pid, 0)
+    assert os.path.exists(f"{rig.STATE_DIR}/state.db-journal")
+    with closing(Records(rig.STATE_DIR, reading=True)) as reader:
+        assert reader.network_names() == ["net"]
+        assert reader.original("1" * 90, "none") == "none"

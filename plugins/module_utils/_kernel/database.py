@@ -13,13 +13,15 @@ import sqlite3
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Callable
+from urllib.parse import quote
 
 from .._errors import NetloomError
 from .._frozen import dataclass
 from .._model import PRESENT
 
 SCHEMA = 1
+_READ_TRIES = 5
 # `leases` and `free` follow from the other tables, and are what makes the next address and the holder of an
 # address look-ups: addresses are their version and their bytes, so that SQLite orders them as numbers.
 _TABLES = f"""
@@ -71,10 +73,18 @@ class Entry:
 
 
 class Database:
-    """One state directory's database. Nothing is made before the first write."""
+    """One state directory's database. Nothing is made before the first write.
 
-    def __init__(self, state_dir: str):
+    Who holds no lock is `reading`: the file may be removed and made anew under him. SQLite would then take the new
+    file's journal for one that a crash has left beside the old one, and remove it while it is in use; so such a
+    connection is read-only, which cannot, and is opened again when that is what stops it.
+    """
+
+    def __init__(self, state_dir: str, *, reading: bool = False):
         self.path = os.path.join(state_dir, "state.db")
+        self._reading = reading
+        self._inode = 0
+        self._in_snapshot = False
         self._db: sqlite3.Connection | None = None
 
     def rows(self, statement: str, *arguments: Any) -> list[tuple]:
@@ -82,11 +92,20 @@ class Database:
 
         :raises NetloomError: state_corrupt, state_newer_version, permission_denied.
         """
-        try:
-            db = self._opened(make=False)
-            return db.execute(statement, arguments).fetchall() if db else []
-        except sqlite3.DatabaseError as exc:
-            raise self.corrupt(exc) from exc
+        return self._read(lambda db: db.execute(statement, arguments).fetchall()) or []
+
+    def _read(self, act: Callable[[sqlite3.Connection], Any]) -> Any:
+        """Return what `act` reads, None where there is no database; asked again where the file was another one by now."""
+        tries = _READ_TRIES
+        while True:
+            tries -= 1
+            try:
+                db = self._opened(make=False)
+                return act(db) if db else None
+            except sqlite3.DatabaseError as exc:
+                if not self._reading or self._in_snapshot or not tries:
+                    raise self.corrupt(exc) from exc
+                self._give_up()
 
     def exists(self) -> bool:
         return check_private(self.path, directory=False)
@@ -94,15 +113,15 @@ class Database:
     @contextmanager
     def snapshot(self) -> Iterator[None]:
         """Have everything that the block reads be of one moment, whatever is written meanwhile."""
-        db = self._opened(make=False)
-        if db is None:
+        if not self._read(_begun):
             yield
             return
-        db.execute("BEGIN")
+        self._in_snapshot = True
         try:
             yield
         finally:
-            db.execute("COMMIT")
+            self._in_snapshot = False
+            self._db.execute("COMMIT")  # type: ignore[union-attr]
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
@@ -131,6 +150,19 @@ class Database:
             self._db.close()
             self._db = None
 
+    def _give_up(self) -> None:
+        """Have the database opened anew, and for writing if it is still the same file: a killed run has left a journal."""
+        self.close()
+        now = self._inode_now()
+        self._reading = now == 0 or now != self._inode
+
+    def _inode_now(self) -> int:
+        """Return the inode of the file that is there now, 0 if there is none."""
+        try:
+            return os.stat(self.path).st_ino
+        except FileNotFoundError:
+            return 0
+
     def corrupt(self, exc: Exception) -> NetloomError:
         return NetloomError(
             "state_corrupt", f"state_dir: {self.path} cannot be read: {exc}; it is left as it is, restore or remove it"
@@ -138,13 +170,21 @@ class Database:
 
     def _opened(self, *, make: bool) -> sqlite3.Connection | None:
         if self._db is not None:
-            return self._db
+            if not self._reading or self._in_snapshot or self._inode == self._inode_now():
+                return self._db
+            self.close()
         if not self.exists():
             if not make:
                 return None
             os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
-        db = sqlite3.connect(self.path, isolation_level=None, timeout=10)
-        version = db.execute("PRAGMA user_version").fetchone()[0]
+        self._inode = self._inode_now()  # before it is opened: it is never newer than what is opened
+        mode = "ro" if self._reading else "rw"
+        db = sqlite3.connect(f"file:{quote(self.path)}?mode={mode}", uri=True, isolation_level=None, timeout=10)
+        try:
+            version = db.execute("PRAGMA user_version").fetchone()[0]
+        except sqlite3.DatabaseError:
+            db.close()
+            raise
         if version > SCHEMA:
             db.close()
             raise NetloomError(
@@ -171,6 +211,13 @@ class Database:
         if db and not any(db.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone() for table in _REMEMBERED):
             self.close()
             os.unlink(self.path)
+
+
+def _begun(db: sqlite3.Connection) -> bool:
+    """Begin a transaction, and have it see what is there now."""
+    db.execute("BEGIN")
+    db.execute("SELECT 1 FROM sqlite_master").fetchone()
+    return True
 
 
 def check_private(path: str, *, directory: bool) -> bool:

@@ -37,7 +37,7 @@ class Host(Seam, Interfaces):
         super().__init__()
         self.state_dir = state_dir
         self.lock_timeout_seconds = lock_timeout_seconds
-        self.records = Records(state_dir)
+        self.records = Records(state_dir, reading=lock_timeout_seconds is None)
         self._lock: tuple[int, bool] | None = None
         self._sandboxes: dict[str, OpenSandbox] = {}
         self._promised: dict[str, Found] = {}  # sandboxes that this task is about to make

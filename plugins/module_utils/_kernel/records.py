@@ -30,8 +30,8 @@ _ENDPOINTS = "SELECT spec, previous, state FROM endpoints WHERE "
 class Records:
     """The records of one state directory."""
 
-    def __init__(self, state_dir: str):
-        self.database = Database(state_dir)
+    def __init__(self, state_dir: str, *, reading: bool = False):
+        self.database = Database(state_dir, reading=reading)
         self._before: Any = None  # what `begin` has found
         self.snapshot = self.database.snapshot
         self.close = self.database.close
