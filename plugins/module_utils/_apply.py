@@ -15,13 +15,14 @@ from typing import Any, Callable
 from ._changes import Change, plan
 from ._errors import NetloomError
 from ._frozen import dataclass
-from ._model import HOST, Key
+from ._model import HOST, Endpoint, Key
 from ._resources import (
     Bridge,
     EndpointRecord,
     Link,
     NamespaceRecord,
     NetworkRecord,
+    Port,
     Resource,
     Route,
     Ruleset,
@@ -37,9 +38,9 @@ Records = (NetworkRecord, EndpointRecord, NamespaceRecord)
 class Goal:
     """What a task wants: resources that shall be there, and those that may be there and shall not.
 
-    `recorded` are the records as they are now; `unfinished` the keys of those that a killed run left.
-    `other_elements` returns what else belongs in our firewall table, for when the table itself is not as it
-    should be: whatever it held is lost for every network.
+    `recorded` are the records as they are now; `unfinished` the keys of those that a killed run left; `former` the
+    endpoints as they are and, where a run was killed, were. `other_elements` returns what else belongs in our firewall
+    tables, for when one itself is not as it should be: whatever it held is lost for every network.
     """
 
     desired: tuple[Resource, ...]
@@ -47,6 +48,8 @@ class Goal:
     recorded: tuple[Resource, ...] = ()
     unfinished: tuple[Key, ...] = ()
     other_elements: Callable[[], tuple[Resource, ...]] = tuple
+    former: tuple[Endpoint, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,7 @@ def converge(goal: Goal, host: Any, *, dry_run: bool) -> Outcome:
     with host.stage("plan"):
         _refuse_foreign(goal.desired, observed)
         apart = _left_alone(goal.desired, observed)
-        warnings = _warnings(goal.desired, apart)
+        warnings = (*goal.warnings, *_warnings(goal.desired, apart))
         desired = [item for item in goal.desired if item.key not in apart]
         scope = tuple(item for item in scope if item.key not in apart)
         observed = [item for item in observed if item.key not in apart]
@@ -82,7 +85,12 @@ def converge(goal: Goal, host: Any, *, dry_run: bool) -> Outcome:
         host.prepare(changes)
     if dry_run or not (changes or goal.unfinished):
         return Outcome(changes, warnings)
-    _carry_out(host, changes, goal.unfinished, desired, observed, scope)
+    flows: Any = ()
+    if goal.former or any(isinstance(change.resource, Port) for change in changes):
+        from ._flows import outdated  # what is new has no past
+
+        flows = outdated(goal.former, desired, changes)
+    _carry_out(host, changes, goal.unfinished, desired, observed, scope, flows)
     return Outcome(changes, warnings)
 
 
@@ -93,6 +101,7 @@ def _carry_out(
     desired: list[Resource],
     observed: list[Resource],
     scope: tuple[Resource, ...],
+    flows: Any,
 ) -> None:
     """Record the intent, make the changes, see that they are made, and record that; or undo what was made.
 
@@ -104,6 +113,8 @@ def _carry_out(
         host.execute("write the records", host.records.begin, changes)
     try:
         host.apply(in_kernel)
+        if any(flows):
+            host.forget(flows)
         with host.stage("verify", len(scope)):
             _verify(desired, host, scope, {change.resource.handler for change in in_kernel})
         with host.stage("announce"):
@@ -212,9 +223,13 @@ def _left_alone(desired: Iterable[Resource], observed: Iterable[Resource]) -> di
     """
     wanted = {item.key for item in desired}
     found = {item.key: item for item in observed if isinstance(item, Link) or getattr(item, "foreign", False)}
-    if any(isinstance(item, Ruleset) and item.shared and item.key not in wanted for item in observed):
-        shared = (item for item in observed if is_common(item))
-        found.update((item.key, item) for item in shared if item.key not in wanted)
+    tables = {
+        item.key: item for item in observed if isinstance(item, Ruleset) and item.shared and item.key not in wanted
+    }
+    found.update(tables)
+    if ("ruleset", "inet") in tables:
+        settings = (item for item in observed if isinstance(item, Sysctl) and is_common(item) and not item.ifname)
+        found.update((item.key, item) for item in settings if item.key not in wanted)
     return found
 
 

@@ -129,8 +129,13 @@ def _taken_along(doomed: Iterable[Resource], present: dict[Key, Resource]) -> se
 
 
 def _at_rest(resource: Resource) -> bool:
-    """Return whether removing `resource` would change nothing (a setting that is back at its old value)."""
-    return isinstance(resource, Sysctl) and resource.restore == resource.value
+    """Return whether removing `resource` would change nothing.
+
+    That is a setting that is back at its old value, or one that stays what it is as long as its interface.
+    """
+    if not isinstance(resource, Sysctl):
+        return False
+    return resource.restore == resource.value or bool(resource.ifname and not resource.restore)
 
 
 def plain(value: Any) -> Any:

@@ -13,7 +13,7 @@ import ipaddress
 import json
 from typing import Any
 
-from ._model import Endpoint, Network, Pool, Sandbox
+from ._model import Endpoint, Network, Pool, PublishedPort, Sandbox
 
 
 def encode(value: Network | Endpoint) -> str:
@@ -31,6 +31,7 @@ def network(text: str) -> Network:
     fields["pools"] = tuple(_pool(pool) for pool in fields["pools"])
     for name in ("labels", "options", "ipam_options"):
         fields[name] = _pairs(fields[name])
+    fields["advertised"] = tuple(fields.get("advertised", ()))
     return Network(**fields)
 
 
@@ -41,6 +42,7 @@ def endpoint(text: str) -> Endpoint:
         fields[name] = ipaddress.ip_interface(fields[name]) if fields[name] else None
     fields["driver_opts"] = _pairs(fields["driver_opts"])
     fields["static"] = tuple(fields["static"])
+    fields["ports"] = tuple(PublishedPort(**port) for port in fields.get("ports", ()))
     fields["sandbox"] = Sandbox(**fields["sandbox"]) if fields["sandbox"] else None
     return Endpoint(**fields)
 

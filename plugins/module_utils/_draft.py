@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from . import _endpoints
 from ._ipam import Leases
 from ._model import Endpoint, Network, Sandbox
 
@@ -37,6 +38,8 @@ class Draft:
         self._drafted_in: dict[tuple[str, int], str] = {}  # network and cookie to place
         self._members: dict[str, dict[str, Any]] = {}
         self._leases: dict[str, Leases] = {}
+        self._claims: Any = None
+        self.warnings: list[str] = []  # what the user should know of what was decided
         self.taken: Any = None  # what _draft_networks knows of subnets and bridges that are in use
 
     # --- what there is, and what it becomes ---
@@ -105,6 +108,13 @@ class Draft:
         entries = (self.endpoint_entry((name, place)) for name in lost)
         return {version.ifname for entry in entries if entry for version in entry.all}
 
+    def undrafted_endpoints(self) -> Iterator[Endpoint]:
+        """Yield the endpoints that this draft has nothing to say about."""
+        for network in self.records.network_names():
+            for entry in self.records.endpoints(network):
+                if (network, entry.value.place) not in self.endpoints:
+                    yield entry.value
+
     def undrafted(self) -> Iterator[Network]:
         """Yield the networks that this draft has nothing to say about."""
         return (entry.value for entry in self.records.networks() if entry.value.name not in self.networks)
@@ -119,6 +129,21 @@ class Draft:
         if network not in self._leases:
             self._leases[network] = Leases(self.records.leases(network))
         return self._leases[network]
+
+    def claims(self) -> Any:
+        """Return who will have which port of the host, as `PortClaims`."""
+        if self._claims is None:
+            from ._publishing import PortClaims  # few tasks have to do with ports
+
+            self._claims = PortClaims(self.records, self._claimed)
+        return self._claims
+
+    def _claimed(self, endpoint: Endpoint) -> Iterator[tuple[str, int, int, str]]:
+        network = self.network(endpoint.network)
+        if network is not None:
+            bound = _endpoints.bound(network, endpoint)
+            for port in endpoint.ports:
+                yield from ((port.protocol, port.host, version, place) for version, place in bound(port))
 
     # --- decisions ---
 
@@ -146,6 +171,8 @@ class Draft:
     def _decide(self, slot: Slot, endpoint: Endpoint | None) -> None:
         entry = self.endpoint_entry(slot)
         self.leases(slot[0]).put(slot[1], endpoint, entry.all if entry else ())
+        if any(version.ports for version in ((endpoint,) if endpoint else ()) + (entry.all if entry else ())):
+            self.claims().put(slot, endpoint)
         self.endpoints[slot] = endpoint
         self.networks_at.setdefault(slot[1], {})[slot[0]] = None
         if endpoint is not None and endpoint.sandbox is not None:

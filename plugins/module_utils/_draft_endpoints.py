@@ -16,6 +16,7 @@ from ._draft import Draft, Slot, same_sandbox
 from ._errors import NetloomError
 from ._model import Endpoint, EndpointSpec, Network, Sandbox
 
+_ENGINES = ("docker", "podman")
 _NOT_THERE = ("netns_not_found", "netns_invalid", "netns_is_host", "missing_dependency")
 
 
@@ -54,6 +55,7 @@ def draft_endpoint(draft: Draft, host: Any, network: Network, spec: EndpointSpec
         ifnames |= {other.ifname for other in draft.at(place) if other.network != network.name}
         if recorded and recorded.sandbox and recorded.sandbox.cookie == sandbox.cookie:
             ifnames.discard(recorded.ifname)
+    off = network.enable_ipv6 and sandbox is not None and _has_no_ipv6(host, place)
     endpoint = _endpoints.endpoint(
         spec,
         network,
@@ -63,9 +65,24 @@ def draft_endpoint(draft: Draft, host: Any, network: Network, spec: EndpointSpec
         draft.leases(network.name),
         ifnames,
         topology,
+        ipv6=not off,
     )
+    if off:
+        draft.warnings.append(
+            f"container: {endpoint.container} has IPv6 switched off (net.ipv6.conf.all.disable_ipv6);"
+            f" its endpoint on network {network.name} has IPv4 only"
+        )
+    if spec.ports is not None or endpoint.ports:
+        from ._draft_ports import with_ports  # few endpoints have any
+
+        endpoint = with_ports(draft, host, network, endpoint, spec)
     draft.put(endpoint)
     return endpoint
+
+
+def _has_no_ipv6(host: Any, place: str) -> bool:
+    """Return whether a container has been told to have no IPv6. Docker and podman tell that all of theirs by default."""
+    return place.partition(":")[0] not in _ENGINES and host.ipv6_is_off(place)
 
 
 def slot_of(draft: Draft, host: Any, spec: EndpointSpec) -> Slot:

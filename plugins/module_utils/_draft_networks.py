@@ -109,6 +109,10 @@ def _draft_members(draft: Draft, host: Any, spec: NetworkSpec, entry: Any, netwo
     for place, member in members.items():
         if obstacles:
             member = _endpoints.moved(member, network, draft.leases(network.name))
+        if member.ports:
+            from ._draft_ports import recheck
+
+            recheck(draft, host, network, member)
         sandbox = open_member(host, member)
         if sandbox is not None:
             draft.put(member if sandbox == member.sandbox else replace(member, sandbox=sandbox))

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
+from typing import Callable
 
 from ._drivers.options import canonical
 from ._drivers.registry import driver as driver_named
 from ._errors import NetloomError
 from ._ipam import Leases, claimed_address, free_address
-from ._model import Endpoint, EndpointSpec, IPAddress, IPInterface, Network, Pool, Sandbox
+from ._model import Endpoint, EndpointSpec, IPAddress, IPInterface, Network, Pool, PublishedPort, Sandbox
 from ._names import endpoint_id, local_mac, mac_of
 from ._resources import Route
 
@@ -29,11 +30,14 @@ def endpoint(
     leases: Leases,
     ifnames: Collection[str],
     topology: str = "",
+    *,
+    ipv6: bool = True,
 ) -> Endpoint:
     """Return the endpoint that `spec` asks for, with what it leaves open taken from `recorded`, else chosen.
 
     `name` is the container's (runtime, canonical name); `leases` are the network's; `ifnames` are taken in the
-    sandbox, by others than this endpoint. A new endpoint belongs to `topology`, if there is one.
+    sandbox, by others than this endpoint. A new endpoint belongs to `topology`, if there is one. `ipv6` False: the
+    sandbox has IPv6 switched off, and the endpoint gets no such address.
 
     :raises NetloomError: an address, MAC or interface name cannot be had.
     """
@@ -53,7 +57,13 @@ def endpoint(
     given = {"ipv4": spec.ipv4, "ipv6": spec.ipv6, "mac": spec.mac, "ifname": asked_ifname}
     static = {option for option, value in given.items() if value is not None}
     ipv4 = _address(4, spec.ipv4, recorded.ipv4 if recorded else None, network, leases, place)
-    ipv6 = _address(6, spec.ipv6, recorded.ipv6 if recorded else None, network, leases, place)
+    if not ipv6 and (spec.ipv6 is not None or not network.enable_ipv4):
+        raise NetloomError(
+            "kernel_unsupported",
+            f"{'ipv6_address' if spec.ipv6 else 'container'}: {container} has IPv6 switched off"
+            " (net.ipv6.conf.all.disable_ipv6)" + ("" if spec.ipv6 else f", and network {network.name} has no IPv4"),
+        )
+    ipv6_address = _address(6, spec.ipv6, recorded.ipv6 if recorded else None, network, leases, place) if ipv6 else None
     return Endpoint(
         network=network.name,
         container=container,
@@ -63,12 +73,13 @@ def endpoint(
         ifname=_ifname(asked_ifname, recorded, network, ifnames, container),
         mac=_mac(spec.mac, recorded, ipv4, digest, network, leases, place),
         ipv4=ipv4,
-        ipv6=ipv6,
+        ipv6=ipv6_address,
         gw_priority=spec.gw_priority if spec.gw_priority is not None else recorded.gw_priority if recorded else 0,
         driver_opts=opts,
         static=tuple(sorted(static.union(recorded.static if recorded else ()))),
         sandbox=sandbox,
         topology=recorded.topology if recorded else topology,
+        ports=recorded.ports if recorded else (),
     )
 
 
@@ -78,6 +89,12 @@ def moved(member: Endpoint, network: Network, leases: Leases) -> Endpoint:
     for version, before in ((4, member.ipv4), (6, member.ipv6)):
         kept[version] = _address(version, None, before, network, leases, member.place) if before else None
     return replace(member, ipv4=kept[4], ipv6=kept[6])
+
+
+def bound(network: Network, endpoint: Endpoint) -> Callable[[PublishedPort], Iterable[tuple[int, str]]]:
+    """Return a function that says where on the host a port of an endpoint is published."""
+    known = driver_named(network.driver)
+    return lambda port: known.bound(network, endpoint, port)
 
 
 def default_routes(place: str, plugged: Iterable[tuple[Endpoint, Network]]) -> Iterator[Route]:
@@ -141,8 +158,9 @@ def _mac(
         return asked
     if recorded:
         return recorded.mac
-    derived = mac_of(ipv4) if ipv4 else local_mac(digest)
-    return local_mac(digest) if leases.mac_holder(derived, place) else derived
+    own = local_mac(digest[12:])  # other digits than the host's end has: a bridge keeps frames to that for itself
+    derived = mac_of(ipv4) if ipv4 else own
+    return own if leases.mac_holder(derived, place) else derived
 
 
 def _ifname(

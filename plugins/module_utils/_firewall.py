@@ -1,238 +1,255 @@
 # Copyright (c) 2026, the netloom.containers authors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Our nft table: a constant number of rules over sets of interface names, and how nft speaks of it in JSON.
+"""The table inet netloom: a constant number of rules over sets and maps, and what a network and a port put into them.
 
-A packet costs the same whether there is one network or a thousand. Collection-private and pure. Floor 1.
+A packet costs the same whether there is one network or a thousand. What is promised of it is docs/firewall.md.
+Collection-private and pure. Floor 1.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
-from ._changes import Change
 from ._errors import NetloomError
-from ._resources import Element, Resource, Ruleset
+from ._model import NAT, ROUTED
+from ._nft import ACCEPT, DROP, Chain, Set, Table, concat, match, meta, payload, ruleset
+from ._resources import PROTOCOLS, Element, Entry, Port, Resource
 
-FAMILY, TABLE = "inet", "netloom"
-_OURS = {"family": FAMILY, "table": TABLE}
+_PROTO, _SERVICE, _IFNAME = "inet_proto", "inet_service", "ifname"
+_ADDRESS = {4: "ipv4_addr", 6: "ipv6_addr"}
 
-# No keyword of nft ("masquerade") may name a set: `nft list ruleset` would print what `nft -f` cannot read.
-_SETS: dict[str, Any] = {
-    "bridges": "ifname",  # every bridge of ours
-    "checked": "ifname",  # those whose every subnet has an address, and so a route, on the bridge
-    "members": ["ifname", "ifname"],  # a bridge twice: its members may talk to each other
-    "internal": "ifname",
-    "masqueraded": "ifname",
+_SETS = {
+    "bridges": Set((_IFNAME,)),  # every bridge of ours
+    "loops": Set((_IFNAME, _IFNAME)),  # each bridge twice: from it, and back to it
+    "members": Set((_IFNAME, _IFNAME)),  # the same of those whose members may talk to each other
+    "internal": Set((_IFNAME,)),
+    # By IP version, "ipv4" or "ipv6", and bridge:
+    "checked": Set(("nf_proto", _IFNAME)),  # every subnet has an address, and so a route, on the bridge
+    "protected": Set(("nf_proto", _IFNAME)),  # only what is published can be reached from outside
+    "translated": Set(("nf_proto", _IFNAME)),  # members leave under the address of the host
+    "routed": Set(("nf_proto", _IFNAME)),  # what is published is reached at the member's own address
+    # What is published, by protocol and port, and at one address of the host only: by address, protocol and port.
+    # nft 1.0.6 cannot be asked in JSON for a map to an address and a port, so there is a map to each.
+    **{f"hosts{version}": Set((_PROTO, _SERVICE), _ADDRESS[version]) for version in (4, 6)},
+    **{f"ports{version}": Set((_PROTO, _SERVICE), _SERVICE) for version in (4, 6)},
+    **{f"hosts{version}_at": Set((_ADDRESS[version], _PROTO, _SERVICE), _ADDRESS[version]) for version in (4, 6)},
+    **{f"ports{version}_at": Set((_ADDRESS[version], _PROTO, _SERVICE), _SERVICE) for version in (4, 6)},
+    **{f"opened{version}": Set((_ADDRESS[version], _PROTO, _SERVICE)) for version in (4, 6)},
+    # The address of the host under which members of a bridge leave, where it is a certain one.
+    **{f"sources{version}": Set((_IFNAME,), _ADDRESS[version]) for version in (4, 6)},
 }
 
-
-def _is(left: dict[str, Any], right: Any, op: str = "==") -> dict[str, Any]:
-    return {"match": {"op": op, "left": left, "right": right}}
-
-
-_IIFNAME, _OIFNAME = {"meta": {"key": "iifname"}}, {"meta": {"key": "oifname"}}
-_FROM_BRIDGES, _TO_BRIDGES = _is(_IIFNAME, "@bridges"), _is(_OIFNAME, "@bridges")
-_FROM_INTERNAL, _TO_INTERNAL = _is(_IIFNAME, "@internal"), _is(_OIFNAME, "@internal")
-_TO_MASQUERADED = _is(_OIFNAME, "@masqueraded")
-_TO_LOOPBACK = _is({"payload": {"protocol": "ip", "field": "daddr"}}, {"prefix": {"addr": "127.0.0.0", "len": 8}})
-_NO_ROUTE_BACK = _is({"fib": {"result": "oif", "flags": ["saddr", "iif"]}}, False)
+_IIFNAME, _OIFNAME, _VERSION = meta("iifname"), meta("oifname"), meta("nfproto")
+_FROM_BRIDGES, _TO_BRIDGES = match(_IIFNAME, "@bridges"), match(_OIFNAME, "@bridges")
+_OUT = match(_OIFNAME, "@bridges", "!=")
+_LOOP = match(concat(_IIFNAME, _OIFNAME), "@loops")
+_FROM_INTERNAL, _TO_INTERNAL = match(_IIFNAME, "@internal"), match(_OIFNAME, "@internal")
+_TO_PROTECTED = match(concat(_VERSION, _OIFNAME), "@protected")
+_FROM_TRANSLATED = match(concat(_VERSION, _IIFNAME), "@translated")
+_LOOPBACK = {"prefix": {"addr": "127.0.0.0", "len": 8}}
+_NO_ROUTE_BACK = match({"fib": {"result": "oif", "flags": ["saddr", "iif"]}}, False)
 _DESTINATION = {"fib": {"result": "type", "flags": ["daddr"]}}
-_TO_GATEWAY = _is({"fib": {"result": "type", "flags": ["daddr", "iif"]}}, {"set": ["local", "broadcast", "multicast"]})
-_KNOWN = _is({"ct": {"key": "state"}}, ["established", "related"], "in")
-_REPLY = _is({"ct": {"key": "direction"}}, "reply")
-_ACCEPT, _DROP = {"accept": None}, {"drop": None}
+_SOURCE = {"fib": {"result": "type", "flags": ["saddr"]}}
+_TO_HOST = match(_DESTINATION, "local")
+_TO_GATEWAY = match(
+    {"fib": {"result": "type", "flags": ["daddr", "iif"]}}, {"set": ["local", "broadcast", "multicast"]}
+)
+_KNOWN = match({"ct": {"key": "state"}}, ["established", "related"], "in")
+_REPLY = match({"ct": {"key": "direction"}}, "reply")
+_REDIRECTED = match({"ct": {"key": "status"}}, "dnat", "in")
+_SERVICE_OF = (meta("l4proto"), payload("th", "dport"))
+_PUBLISH = {"jump": {"target": "published"}}
+_MASQUERADE = {"masquerade": None}
 
-# Chains, named after their hooks: type, priority, and rules by name. With br_netfilter, frames from member to
-# member pass prerouting and forward as well; both of their interfaces are then the bridge.
-_CHAINS: dict[str, tuple[str, int, dict[str, list[dict[str, Any]]]]] = {
-    "prerouting": (
-        "filter",
-        -300,  # NF_IP_PRI_RAW: what is dropped here leaves no trace in connection tracking
+
+def _redirection(version: int, suffix: str) -> list[dict[str, Any]]:
+    family = {4: "ip", 6: "ip6"}[version]
+    key = concat(*([payload(family, "daddr")] if suffix else []), *_SERVICE_OF)
+    target = {
+        part: {"map": {"key": key, "data": f"@{name}{version}{suffix}"}}
+        for part, name in (("addr", "hosts"), ("port", "ports"))
+    }
+    return [{"dnat": {"family": family, **target}}]
+
+
+def _source(version: int) -> list[dict[str, Any]]:
+    address = {"map": {"key": _IIFNAME, "data": f"@sources{version}"}}
+    return [
+        _OUT,
+        match(_DESTINATION, "multicast", "!="),
+        {"snat": {"family": {4: "ip", 6: "ip6"}[version], "addr": address}},
+    ]
+
+
+def _opened(version: int) -> list[dict[str, Any]]:
+    key = concat(payload({4: "ip", 6: "ip6"}[version], "daddr"), *_SERVICE_OF)
+    return [_TO_BRIDGES, match(key, f"@opened{version}"), ACCEPT]
+
+
+# With br_netfilter, frames from member to member pass prerouting and forward as well; both of their interfaces are
+# then the bridge.
+_CHAINS = {
+    "prerouting": Chain(
         {
-            # Somebody else may have set route_localnet for all interfaces (kube-proxy does).
-            "loopback": [_FROM_BRIDGES, _TO_LOOPBACK, _DROP],
+            # What a port at 127.0.0.1 needs (route_localnet) opens the loopback to the bridge's members, and somebody
+            # may have set it for all interfaces (kube-proxy does).
+            "loopback": [match(_IIFNAME, "lo", "!="), match(payload("ip", "daddr"), _LOOPBACK), DROP],
             # A forged source has no route back through the bridge. The kernel's fib lets 0.0.0.0 to broadcast
             # (DHCP) and :: to link-local multicast (DAD) pass.
-            "source": [_is(_IIFNAME, "@checked"), _NO_ROUTE_BACK, _DROP],
+            "source": [match(concat(_VERSION, _IIFNAME), "@checked"), _NO_ROUTE_BACK, DROP],
         },
-    ),
-    "forward": (
         "filter",
-        -5,  # before NF_IP_PRI_FILTER, where other programs have their chains
+        "prerouting",
+        -300,  # NF_IP_PRI_RAW: what is dropped here leaves no trace in connection tracking
+    ),
+    "published": Chain(
         {
-            "members": [_is({"concat": [_IIFNAME, _OIFNAME]}, "@members"), _ACCEPT],
-            # Before "replies", so that open connections end when a network becomes internal.
-            "internal-out": [_FROM_INTERNAL, _DROP],
-            "internal-in": [_TO_INTERNAL, _DROP],
-            # Also the way round port isolation (icc: false), through the gateway and back: see @members.
-            "isolation": [_FROM_BRIDGES, _TO_BRIDGES, _DROP],
-            "replies": [_TO_MASQUERADED, _KNOWN, _ACCEPT],
-            # A neighbour on the LAN with a route to the subnet reaches nothing that is not published.
-            "unpublished": [_TO_MASQUERADED, _DROP],
-        },
+            f"publish{version}{suffix.replace('_', '-')}": _redirection(version, suffix)
+            for version in (4, 6)
+            for suffix in ("_at", "")
+        }
     ),
-    "input": (
+    # After NF_IP_PRI_NAT_DST (-100), where other programs translate: a port that they have published stays theirs.
+    "incoming": Chain({"incoming": [_TO_HOST, _PUBLISH]}, "nat", "prerouting", -90),
+    "outgoing": Chain(
+        {
+            # IPv6 has no route_localnet: the answer would never arrive. So who tries [::1] first (localhost) is refused
+            # at once, and goes on to 127.0.0.1.
+            "loopback-ipv6": [match(payload("ip6", "daddr"), "::1"), ACCEPT],
+            "outgoing": [_TO_HOST, _PUBLISH],
+        },
+        "nat",
+        "output",
+        -90,
+    ),
+    "forward": Chain(
+        {
+            "members": [match(concat(_IIFNAME, _OIFNAME), "@members"), ACCEPT],
+            # Before "replies", so that open connections end when a network becomes internal.
+            "internal-out": [_FROM_INTERNAL, DROP],
+            "internal-in": [_TO_INTERNAL, DROP],
+            # From outside, from another network, and round port isolation: whoever asks the host for it.
+            "published": [_TO_BRIDGES, _REDIRECTED, ACCEPT],
+            # Also the way round port isolation (icc: false), through the gateway and back: see @members.
+            "isolation": [_FROM_BRIDGES, _TO_BRIDGES, DROP],
+            "replies": [_TO_PROTECTED, _KNOWN, ACCEPT],
+            "opened4": _opened(4),
+            "opened6": _opened(6),
+            "routed-icmp": [
+                match(concat(_VERSION, _OIFNAME), "@routed"),
+                match(meta("l4proto"), {"set": [1, 58]}),  # IPPROTO_ICMP, IPPROTO_ICMPV6
+                ACCEPT,
+            ],
+            # A neighbour on the LAN with a route to the subnet reaches nothing that is not published.
+            "unpublished": [_TO_PROTECTED, DROP],
+        },
         "filter",
-        -5,
+        "forward",
+        -5,  # before NF_IP_PRI_FILTER, where other programs have their chains
+    ),
+    "input": Chain(
         {
             # To the host's own connections only: those that a member opened before end, as above.
-            "internal-reply": [_FROM_INTERNAL, _KNOWN, _REPLY, _ACCEPT],
-            "internal-gateway": [_FROM_INTERNAL, _TO_GATEWAY, _ACCEPT],
-            "internal-host": [_FROM_INTERNAL, _DROP],
+            "internal-reply": [_FROM_INTERNAL, _KNOWN, _REPLY, ACCEPT],
+            "internal-gateway": [_FROM_INTERNAL, _TO_GATEWAY, ACCEPT],
+            "internal-host": [_FROM_INTERNAL, DROP],
         },
+        "filter",
+        "input",
+        -5,
     ),
-    "postrouting": (
-        "nat",
-        100,  # NF_IP_PRI_NAT_SRC
+    "postrouting": Chain(
         {
-            "masquerade": [
-                _is(_IIFNAME, "@masqueraded"),
-                _is(_OIFNAME, "@bridges", "!="),
-                _is(_DESTINATION, "multicast", "!="),
-                {"masquerade": None},
-            ]
+            # A member that asks the host for a port of its own network would get the answer straight from the member.
+            "hairpin": [_LOOP, _REDIRECTED, _MASQUERADE],
+            # br_netfilter bridges what comes back to where it came from; there it is from no interface, nor from the host.
+            "hairpin-bridged": [
+                match(meta("iif"), 0),
+                match(_SOURCE, "local", "!="),
+                _TO_BRIDGES,
+                _REDIRECTED,
+                _MASQUERADE,
+            ],
+            # Nobody but the host can answer to its loopback.
+            "loopback-source": [match(payload("ip", "saddr"), _LOOPBACK), _TO_BRIDGES, _MASQUERADE],
+            "source4": _source(4),
+            "source6": _source(6),
+            "masquerade": [_FROM_TRANSLATED, _OUT, match(_DESTINATION, "multicast", "!="), _MASQUERADE],
         },
+        "nat",
+        "postrouting",
+        100,  # NF_IP_PRI_NAT_SRC
     ),
 }
+TABLE = Table("inet", _SETS, _CHAINS)
+RULESET = ruleset(TABLE)
 
 
-def _digest(value: Any) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:12]
+class Family(NamedTuple):
+    """How a network treats one IP version.
 
-
-def _definition() -> Iterator[dict[str, Any]]:
-    """Yield what the table is made of, in the order in which nft takes it."""
-    yield {"table": {"family": FAMILY, "name": TABLE}}
-    for name, kind in _SETS.items():
-        yield {"set": {**_OURS, "name": name, "type": kind}}
-    for name, (kind, priority, _rules) in _CHAINS.items():
-        chain = {"name": name, "type": kind, "hook": name, "prio": priority, "policy": "accept"}
-        yield {"chain": {**_OURS, **chain}}
-    for chain_name, (_kind, _priority, rules) in _CHAINS.items():
-        for name, expression in rules.items():
-            comment = f"{TABLE}:{name}:{_digest(expression)}"
-            yield {"rule": {**_OURS, "chain": chain_name, "comment": comment, "expr": expression}}
-
-
-def _references(expression: Any) -> Iterator[str]:
-    if isinstance(expression, (dict, list)):
-        for part in expression.values() if isinstance(expression, dict) else expression:
-            yield from _references(part)
-    if isinstance(expression, str) and expression.startswith("@"):
-        yield expression
-
-
-def _shape(items: Iterable[dict[str, Any]]) -> dict[str, Any]:
-    """Return, by what a person would call it, what must be equal in our definition and in nft's listing.
-
-    Versions of nft spell an expression differently, so a rule stands here by its comment, which holds the
-    digest of our spelling, with the sets it refers to and its statements, which all versions spell alike.
+    `check_sources` False: a subnet of the network has no address on the bridge, so the kernel has no route
+    back to its members, and whether a source is theirs cannot be told. `source` is the host's address under which
+    members leave, empty for that of the way out.
     """
-    shape: dict[str, Any] = {}
-    for item in items:
-        for kind, body in item.items():
-            if kind == "rule":
-                statements = [word for statement in body["expr"] for word in statement if word != "match"]
-                mark = (body.get("comment"), statements, sorted(_references(body["expr"])))
-                shape.setdefault(f"rules of {body['chain']}", []).append(mark)
-            elif kind != "metainfo":
-                facts = [body.get(fact) for fact in ("type", "hook", "prio", "policy", "flags")]
-                shape["table" if kind == "table" else f"{kind} {body.get('name')}"] = facts
-    return shape
 
-
-_DEFINITION = tuple(_definition())
-_SHAPE = _shape(_DEFINITION)
-RULESET = Ruleset(_digest(_DEFINITION))
+    mode: str = NAT
+    translate: bool = True
+    check_sources: bool = True
+    source: str = ""
 
 
 def elements(
-    ifname: str, *, internal: bool, icc: bool, masquerade: bool, check_sources: bool = True
+    ifname: str, families: Mapping[int, Family], *, internal: bool = False, icc: bool = True
 ) -> Iterator[Element]:
     """Yield what says in our sets how the network with the bridge `ifname` is to be treated.
-
-    `check_sources` False: a subnet of the network has no address on the bridge, so the kernel has no route
-    back to its members, and whether a source is theirs cannot be told.
 
     :raises NetloomError: invalid_ifname: nft's JSON would take the name for a set or a wildcard.
     """
     if ifname.startswith("@") or "*" in ifname:
         raise NetloomError("invalid_ifname", f"bridge_name: {ifname!a} has a meaning of its own in nft")
     yield Element("bridges", (ifname,))
-    if check_sources:
-        yield Element("checked", (ifname,))
+    yield Element("loops", (ifname, ifname))
     if icc:
         yield Element("members", (ifname, ifname))
     if internal:
         yield Element("internal", (ifname,))
-    if masquerade:
-        yield Element("masqueraded", (ifname,))
+    for version, family in families.items():
+        mine = (f"ipv{version}", ifname)
+        if family.check_sources:
+            yield Element("checked", mine)
+        if internal:
+            continue
+        if family.mode in (NAT, ROUTED):
+            yield Element("protected", mine)
+        if family.mode == ROUTED:
+            yield Element("routed", mine)
+        elif family.translate and family.source:
+            yield Element(f"sources{version}", (ifname,), (family.source,))
+        elif family.translate:
+            yield Element("translated", mine)
 
 
-def observed(listing: dict[str, Any] | None) -> tuple[Resource, ...]:
-    """Return the table and its elements as `nft -j list table` tells them; `listing` None means no table.
-
-    The digest of a table with anything missing, added or moved is `damaged: ` and what it is.
-    """
-    if listing is None:
-        return ()
-    items = listing["nftables"]
-    shape = _shape(items)
-    damage = [name for name in {**_SHAPE, **shape} if shape.get(name) != _SHAPE.get(name)]
-    table = Ruleset("damaged: " + ", ".join(damage)) if damage else RULESET
-    sets = [item["set"] for item in items if "set" in item]
-    return (table, *(Element(each["name"], _value(elem)) for each in sets for elem in each.get("elem", ())))
-
-
-def _value(elem: Any) -> tuple[str, ...]:
-    if isinstance(elem, dict) and "elem" in elem:  # with a comment, counter or timeout
-        elem = elem["elem"]["val"]
-    return tuple(str(part) for part in (elem["concat"] if isinstance(elem, dict) and "concat" in elem else (elem,)))
+def published(protocol: str, address: str, port: int, target: tuple[str, int]) -> Port:
+    """Return what has a port of the host lead to the address and port `target`; `address` empty means all of the host's."""
+    version = 6 if ":" in target[0] else 4
+    number = PROTOCOLS[protocol]
+    suffix, key = ("_at", (address, number, str(port))) if address else ("", (number, str(port)))
+    shown = address or ("[::]" if version == 6 else "0.0.0.0")
+    return Port(
+        f"port {f'[{address}]' if ':' in address else shown}:{port}/{protocol}",
+        (
+            Element(f"hosts{version}{suffix}", key, (target[0],)),
+            Element(f"ports{version}{suffix}", key, (str(target[1]),)),
+        ),
+    )
 
 
-def transaction(changes: Sequence[Change], kept: Iterable[Resource] | None = None) -> dict[str, Any]:
-    """Return one atomic nft transaction, in JSON, that makes all of `changes`.
-
-    A table to be made must not be there yet. With `kept`, what was observed in it, it is replaced, damaged or
-    not, and the elements of its sets stay: packets see the old table or the new one, nothing between.
-    """
-    ruleset = [change for change in changes if isinstance(change.resource, Ruleset)]
-    if ruleset and ruleset[-1].after is None:
-        return {"nftables": [{"delete": _DEFINITION[0]}]}
-    added = [change.after for change in changes if isinstance(change.after, Element)]
-    removed = [change.before for change in changes if isinstance(change.before, Element)]
-    if not ruleset:
-        return {"nftables": [*_elements("delete", removed), *_elements("add", added)]}
-    added = [item for item in kept or () if isinstance(item, Element) and item not in removed] + added
-    return {"nftables": [*_build(_DEFINITION[1:], replace=kept is not None), *_elements("add", added)]}
-
-
-def _build(parts: Iterable[dict[str, Any]], *, replace: bool) -> list[dict[str, Any]]:
-    table = _DEFINITION[0]
-    # `add` before `delete`, which fails where there is nothing; `create` fails where there is something.
-    start = [{"add": table}, {"delete": table}, {"add": table}] if replace else [{"create": table}]
-    return start + [{"add": part} for part in parts]
-
-
-def _elements(verb: str, items: Iterable[Element]) -> Iterator[dict[str, Any]]:
-    """Yield one command for each set; elements of a set that we do not have, or of another shape, are left out."""
-    for name, kind in _SETS.items():
-        wide = isinstance(kind, list)
-        values = dict.fromkeys(item.value for item in items if item.set == name and len(item.value) == 1 + wide)
-        if values:
-            elem = [{"concat": list(value)} if wide else value[0] for value in values]
-            yield {verb: {"element": {**_OURS, "name": name, "elem": elem}}}
-
-
-def probes() -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield (rule, a transaction that makes a table with it alone), to find out what a kernel lacks."""
-    for part in _DEFINITION:
-        rule = part.get("rule")
-        if rule:
-            chain = [each for each in _DEFINITION if each.get("chain", {}).get("name") == rule["chain"]]
-            sets = [each for each in _DEFINITION if "set" in each]
-            yield rule["comment"].split(":")[1], {"nftables": _build([*sets, *chain, part], replace=True)}
+def opened(protocol: str, target: tuple[str, int]) -> Resource:
+    """Return what lets the outside reach a port of a member at the member's own address."""
+    version = 6 if ":" in target[0] else 4
+    shown = f"[{target[0]}]" if version == 6 else target[0]
+    key = (target[0], PROTOCOLS[protocol], str(target[1]))
+    return Entry(f"opening {shown}:{target[1]}/{protocol}", (Element(f"opened{version}", key),))

@@ -52,6 +52,8 @@ def goal_of(draft: Draft, host: Any) -> Goal:
         tuple(goal.recorded),
         tuple(goal.unfinished),
         partial(_other_elements, draft),
+        tuple(goal.former),
+        tuple(draft.warnings),
     )
 
 
@@ -82,13 +84,16 @@ def _aim_at_endpoint(draft: Draft, goal: _Parts, slot: Slot, endpoint: Endpoint 
         goal.desired += [EndpointRecord(endpoint), *(_of_endpoint(draft, endpoint) if opened else ())]
     if entry:
         goal.recorded.append(EndpointRecord(entry.value))
+        goal.former += entry.all
     if entry and (endpoint is None or opened or entry.state != PRESENT):
-        goal.obsolete += [item for version in entry.all for item in _of_endpoint(draft, version)]
+        goal.obsolete += [item for version in entry.all for item in _of_endpoint_as_it_was(draft, version)]
         goal.unfinished += [("endpoint", *slot)] if entry.state != PRESENT and endpoint else []
 
 
 def _other_elements(draft: Draft) -> tuple[Resource, ...]:
-    return tuple(item for network in draft.undrafted() for item in _of_network(network) if item.handler == "firewall")
+    others = [*(item for network in draft.undrafted() for item in _of_network(network))]
+    others += [item for endpoint in draft.undrafted_endpoints() for item in _of_endpoint(draft, endpoint)]
+    return tuple(item for item in others if item.handler == "firewall")
 
 
 def _of_endpoint(draft: Draft, endpoint: Endpoint) -> Iterator[Resource]:
@@ -97,6 +102,13 @@ def _of_endpoint(draft: Draft, endpoint: Endpoint) -> Iterator[Resource]:
         entry = draft.network_entry(endpoint.network)
         network = entry.value if entry else None
     return driver(network.driver).endpoint_resources(network, endpoint) if network else iter(())
+
+
+def _of_endpoint_as_it_was(draft: Draft, endpoint: Endpoint) -> Iterator[Resource]:
+    """Yield what there can be of an endpoint: its network may be about to change, or a killed run has half changed it."""
+    entry = draft.network_entry(endpoint.network)
+    for network in entry.all if entry else ():
+        yield from driver(network.driver).endpoint_resources(network, endpoint)
 
 
 def _routes(draft: Draft, place: str, host: Any) -> Iterator[Resource]:
@@ -129,14 +141,22 @@ def _default_routes_before(draft: Draft, place: str) -> Iterator[Resource]:
 
 
 def _shared(draft: Draft, goal: _Parts) -> list[Resource]:
-    """Return what of the obsolete the other networks need: the table, and the host's forwarding."""
+    """Return what of the obsolete others need: the tables, the host's settings, and those of a network's bridge."""
     missing = {item.key for item in goal.obsolete if is_common(item)} - {item.key for item in goal.desired}
     found: dict[Key, Resource] = {}
-    for network in draft.undrafted() if missing else ():
-        found.update((item.key, item) for item in _of_network(network) if item.key in missing)
-        if len(found) == len(missing):
-            break
+    for item in _of_others(draft) if missing else ():
+        if item.key in missing:
+            found[item.key] = item
+            if len(found) == len(missing):
+                break
     return list(found.values())
+
+
+def _of_others(draft: Draft) -> Iterator[Resource]:
+    for network in draft.undrafted():
+        yield from _of_network(network)
+    for endpoint in draft.undrafted_endpoints():
+        yield from _of_endpoint(draft, endpoint)
 
 
 class _Parts:
@@ -147,6 +167,7 @@ class _Parts:
         self.obsolete: list[Resource] = []
         self.recorded: list[Resource] = []
         self.unfinished: list[Key] = []
+        self.former: list[Endpoint] = []
 
 
 def _of_network(network: Network, *, recorded: bool = False) -> Iterator[Resource]:

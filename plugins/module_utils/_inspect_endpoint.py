@@ -8,14 +8,20 @@ Collection-private and pure. Floor 1.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, Callable
 
-from ._model import Endpoint, IPInterface, Network
+from ._model import Endpoint, IPInterface, Network, PublishedPort
+
+Places = Callable[[PublishedPort], Iterable[tuple[int, str]]]
 
 
-def endpoint(value: Endpoint, on: Network, labels: Mapping[str, str], *, live: bool) -> dict[str, Any]:
-    """Return an endpoint as `docker inspect` shows it in NetworkSettings.Networks, with our own keys."""
+def endpoint(value: Endpoint, on: Network, labels: Mapping[str, str], places: Places, *, live: bool) -> dict[str, Any]:
+    """Return an endpoint as `docker inspect` shows it in NetworkSettings.Networks, with our own keys.
+
+    `places` yields the (IP version, address of the host, empty for all) that a port is published at. Ports is what
+    NetworkSettings.Ports is for a container of Docker's.
+    """
     asked = {"ipv4": "IPv4Address", "ipv6": "IPv6Address"}
     given = {
         key: str(getattr(value, name).ip)
@@ -39,11 +45,21 @@ def endpoint(value: Endpoint, on: Network, labels: Mapping[str, str], *, live: b
         "GlobalIPv6Address": _ip(value.ipv6),
         "GlobalIPv6PrefixLen": value.ipv6.network.prefixlen if value.ipv6 else 0,
         "DNSNames": None,
+        "Ports": _ports(value, places),
         "InterfaceName": value.ifname,
         "HostInterface": value.host_ifname,
         "SandboxKey": value.sandbox.key if value.sandbox else "",
         "Pending": not live,
     }
+
+
+def _ports(value: Endpoint, places: Places) -> dict[str, list[dict[str, str]]]:
+    found: dict[str, list[dict[str, str]]] = {}
+    for port in value.ports:
+        shown = found.setdefault(f"{port.container}/{port.protocol}", [])
+        for version, address in places(port):
+            shown.append({"HostIp": address or ("::" if version == 6 else "0.0.0.0"), "HostPort": str(port.host)})
+    return found
 
 
 def _gateway(on: Network, address: IPInterface) -> str:

@@ -21,6 +21,7 @@ Key = tuple[str, ...]
 
 TOPOLOGY_LABEL = "netloom.topology"  # a network's label that says which topology made it
 PRESENT = "present"  # the state of a record that no run has left unfinished
+NAT, UNPROTECTED, ROUTED, ISOLATED = GATEWAY_MODES = ("nat", "nat-unprotected", "routed", "isolated")
 HOST = ""  # the place of whatever is in the host's own network namespace
 
 
@@ -58,6 +59,7 @@ class Network:
     mtu: int = 0  # bytes; 0 means that the driver has none
     created: str = ""  # RFC 3339; empty until the network is in the records
     topology: str = ""  # the topology that made it, if one did
+    advertised: tuple[str, ...] = ()  # interfaces whose routers' advertisements the host goes by while it forwards IPv6
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,25 @@ class Sandbox:
     cookie: int = 0
     inode: int = 0
     container_id: str = ""  # the runtime's own id, empty where it has none
+
+
+@dataclass(frozen=True)
+class PublishedPort:
+    """A port of the host that leads to a container's.
+
+    `address` is that of the host, empty for all of them; `chosen` says that the port of the host was chosen by us.
+    """
+
+    protocol: str  # tcp, udp or sctp
+    container: int
+    host: int
+    address: str = ""
+    chosen: bool = False
+
+    def __str__(self) -> str:
+        """Return it in Docker's syntax."""
+        address = f"[{self.address}]" if ":" in self.address else self.address
+        return f"{address}{':' if address else ''}{self.host}:{self.container}/{self.protocol}"
 
 
 @dataclass(frozen=True)
@@ -97,6 +118,7 @@ class Endpoint:
     static: tuple[str, ...] = ()
     sandbox: Sandbox | None = None
     topology: str = ""  # the topology that made it, if one did
+    ports: tuple[PublishedPort, ...] = ()
 
     @property
     def place(self) -> str:
@@ -139,6 +161,17 @@ class NetworkSpec:
 
 
 @dataclass(frozen=True)
+class PortSpec:
+    """A port that is asked for: the first free one from `first` to `last` of the host's, of all where both are 0."""
+
+    protocol: str
+    container: int
+    first: int = 0
+    last: int = 0
+    address: str = ""
+
+
+@dataclass(frozen=True)
 class EndpointSpec:
     """What a task asks of a container's place on a network."""
 
@@ -151,6 +184,7 @@ class EndpointSpec:
     ifname: str | None = None
     gw_priority: int | None = None
     driver_opts: Pairs | None = None
+    ports: tuple[PortSpec, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -158,9 +192,13 @@ class HostFacts:
     """What a host has of its own, for choices that must not collide with it.
 
     `subnets` are its addresses and routes, default routes aside, each with words for it;
-    `mtu` is that of the interface with the default route, in bytes.
+    `mtu` is that of the interface with the default route, in bytes. `identity` is no other host's;
+    `advertised` are the interfaces over which routers advertise themselves as its way out.
     """
 
     subnets: tuple[tuple[Subnet, str], ...] = ()
     nameservers: tuple[IPAddress, ...] = ()
     mtu: int = 1500
+    identity: str = ""
+    ipv6: bool = True  # the kernel has it
+    advertised: tuple[str, ...] = ()

@@ -20,7 +20,7 @@ from ._frozen import dataclass
 from ._ipam import reserved
 from ._model import Endpoint, HostFacts, Network, NetworkSpec, Pool, PoolSpec, Subnet
 from ._names import PREDEFINED, local_mac, network_id
-from ._subnets import Occupied, first_gateway, free_subnet
+from ._subnets import Occupied, first_gateway, free_subnet, ula_subnet
 
 _IPV6_MTU = 1280  # RFC 8200, section 5
 
@@ -75,6 +75,15 @@ def network(
         ifname=_bridge_name(result, others),
         mtu=_mtu(result, recorded if same_driver else None, facts),
     )
+    known.check(result)
+    if result.enable_ipv6 and not facts.ipv6:
+        raise NetloomError(
+            "kernel_unsupported", "enable_ipv6: this kernel has no IPv6 (CONFIG_IPV6, or ipv6.disable=1)"
+        )
+    if _forwards_ipv6(result):
+        # From the moment on that the host forwards for the network: by then it may hear nothing new.
+        kept = recorded.advertised if recorded is not None and _forwards_ipv6(recorded) else facts.advertised
+        result = replace(result, advertised=kept)
     if result.enable_ipv6 and result.mtu < _IPV6_MTU:
         raise NetloomError(
             "option_invalid", f"driver_options.mtu: {result.mtu} is less than the {_IPV6_MTU} that IPv6 needs"
@@ -89,12 +98,21 @@ def needs_facts(spec: NetworkSpec, recorded: Network | None) -> bool:
     """
     if recorded is None or spec.driver not in (None, recorded.driver):
         return True
+    if recorded.enable_ipv6 and recorded.internal and spec.internal is False:
+        return True  # it begins to forward IPv6
     kept = {pool.subnet: pool.auto for pool in recorded.pools}
+    if spec.enable_ipv6 and not recorded.enable_ipv6:
+        return True
     if spec.pools is not None and any(pool.subnet is not None and pool.subnet not in kept for pool in spec.pools):
         return True
     chosen = not spec.pools if spec.pools is not None else spec.enable_ipv4 is True
     had_mtu = spec.options is not None and "mtu" in dict(recorded.options)
-    return had_mtu or (chosen and not any(subnet.version == 4 and auto for subnet, auto in kept.items()))
+    dropped = (
+        spec.pools and spec.enable_ipv6 and not any(pool.subnet and pool.subnet.version == 6 for pool in spec.pools)
+    )
+    return bool(had_mtu or dropped) or (
+        chosen and not any(subnet.version == 4 and auto for subnet, auto in kept.items())
+    )
 
 
 def obstacles(wanted: Network, recorded: Network, members: Iterable[Endpoint]) -> tuple[str, ...]:
@@ -176,12 +194,17 @@ def _pools(
     if wanted.enable_ipv4 and not any(pool.subnet.version == 4 for pool in pools):
         auto = next((pool for pool in old if pool.auto and pool.subnet.version == 4), None)
         pools.append(auto or _chosen(others, pools, facts))
+    if not any(pool.subnet.version == 6 for pool in pools):
+        auto = next((pool for pool in old if pool.auto and pool.subnet.version == 6), None)
+        if auto and spec.enable_ipv6 is not False:
+            pools.append(auto)
+        elif spec.enable_ipv6:
+            pools.append(_chosen_ula(wanted.name, others, facts))
     if not pools:
         raise NetloomError(
-            "option_invalid", "enable_ipv4: false leaves the network without any subnet; give an IPv6 one"
+            "option_invalid",
+            "enable_ipv4: false leaves the network without any subnet; give an IPv6 one, or enable_ipv6: true",
         )
-    if spec.enable_ipv6 and not any(pool.subnet.version == 6 for pool in pools):
-        raise NetloomError("option_invalid", "enable_ipv6: true needs an IPv6 subnet in ipam_config")
     return tuple(sorted(pools, key=lambda pool: (pool.subnet.version, pool.subnet)))
 
 
@@ -239,6 +262,16 @@ def _check_free(subnet: Subnet, option: str, earlier: Iterable[Pool], others: Ot
     ):
         if found:
             raise NetloomError(code, f"{option}: {subnet} overlaps {owner.format(*found)}")
+
+
+def _forwards_ipv6(network: Network) -> bool:
+    return network.enable_ipv6 and not network.internal
+
+
+def _chosen_ula(name: str, others: Others, facts: HostFacts) -> Pool:
+    used = Occupied((subnet, "") for subnet in (*others.subnets, *others.host) if subnet.version == 6)
+    subnet = ula_subnet(facts.identity, name, used)
+    return Pool(subnet, first_gateway(subnet, ()), auto=True)
 
 
 def _chosen(others: Others, pools: Iterable[Pool], facts: HostFacts) -> Pool:

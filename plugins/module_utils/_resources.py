@@ -17,6 +17,8 @@ from typing import Any, ClassVar
 from ._frozen import dataclass
 from ._model import HOST, Endpoint, IPInterface, Key, Network, Sandbox
 
+PROTOCOLS = {"tcp": "6", "udp": "17", "sctp": "132"}  # IPPROTO_*, as our maps of ports have them
+
 
 @dataclass(frozen=True)
 class Resource:
@@ -64,31 +66,34 @@ class Resource:
 
 @dataclass(frozen=True)
 class Ruleset(Resource):
-    """Our nft table: chains, rules and empty sets. `digest` says which version of them.
+    """A nft table of ours: chains, rules and empty sets. `digest` says which version of them.
 
     `shared` is observed: its sets hold more than what was asked about.
     """
 
     digest: str
+    family: str = "inet"
     shared: bool = field(default=False, compare=False)
     rank = 10
     handler = "firewall"
 
     @property
     def key(self):
-        return ("ruleset",)
+        return ("ruleset", self.family)
 
     @property
     def title(self):
-        return "firewall table inet netloom"
+        return f"firewall table {self.family} netloom"
 
 
 @dataclass(frozen=True)
 class Element(Resource):
-    """One element of a set of our nft table."""
+    """One element of a set of a nft table of ours, or of a map, which has it lead to `data`."""
 
     set: str
-    value: tuple[str, ...]
+    value: Key
+    data: Key = ()
+    family: str = "inet"
     rank = 20
     handler = "firewall"
 
@@ -98,14 +103,50 @@ class Element(Resource):
 
     @property
     def parent(self):
-        return ("ruleset",)
+        return ("ruleset", self.family)
 
     @property
     def title(self):
         return f"firewall element {' . '.join(self.value)} in {self.set}"
 
     def facts(self):
-        return {self.set: " . ".join(self.value)}
+        return {self.set: " . ".join(self.data or self.value)}
+
+
+@dataclass(frozen=True)
+class Entry(Resource):
+    """Elements of sets and maps of a nft table of ours that belong together. Observed with those that are there."""
+
+    name: str
+    elements: tuple[Element, ...]
+    family: str = "inet"
+    rank = 20
+    handler = "firewall"
+
+    @property
+    def key(self):
+        return ("entry", self.name)
+
+    @property
+    def parent(self):
+        return ("ruleset", self.family)
+
+    @property
+    def title(self):
+        return self.name
+
+    def facts(self):
+        return {"elements": [element.set for element in self.elements]}
+
+
+@dataclass(frozen=True)
+class Port(Entry):
+    """A port of the host that leads to a member."""
+
+    verbs = ("publish", "move", "withdraw")
+
+    def facts(self):
+        return {"to": " ".join(" ".join(element.data) for element in self.elements)}
 
 
 @dataclass(frozen=True)
@@ -215,6 +256,7 @@ class Veth(Resource):
     place: str
     ifname: str
     mac: str
+    hairpin: bool = False  # what the member sends may come back to it, as the host asks for with br_netfilter
     odd_mtu: int = 0  # observed: that of the other end, where the two differ
     rank = 42
     handler = "links"
@@ -385,6 +427,7 @@ class EndpointRecord(Resource):
             "interface_name": endpoint.ifname,
             "gw_priority": endpoint.gw_priority,
             "driver_opts": dict(endpoint.driver_opts),
+            "published_ports": [str(port) for port in endpoint.ports],
             "sandbox": _spoken(endpoint.sandbox),
             **_owner(endpoint.topology),
         }
@@ -424,5 +467,10 @@ def where(place: str) -> str:
 
 
 def is_common(item: Resource) -> bool:
-    """Return whether all networks have it in common: our firewall table, or a setting of the host itself."""
-    return isinstance(item, Ruleset) or (isinstance(item, Sysctl) and item.place == HOST and not item.ifname)
+    """Return whether several networks or endpoints can have it in common.
+
+    That is a firewall table of ours, a setting of the host itself, or one that goes back while its interface stays.
+    """
+    return isinstance(item, Ruleset) or (
+        isinstance(item, Sysctl) and item.place == HOST and bool(item.restore or not item.ifname)
+    )

@@ -100,10 +100,11 @@ def network_shape(network: Network, members: Iterable[Endpoint], live: Iterable[
 
 def endpoint_shape(host: Host, endpoint: Endpoint, network: Network) -> dict[str, Any]:
     """Return an endpoint in the shape of Docker's endpoint settings."""
-    from . import _inspect_endpoint
+    from . import _endpoints, _inspect_endpoint
 
     labels = labelled(endpoint.driver_opts, driver(network.driver).ENDPOINT_OPTIONS)
-    return _inspect_endpoint.endpoint(endpoint, network, labels, live=host.is_open(endpoint.place))
+    places = _endpoints.bound(network, endpoint)
+    return _inspect_endpoint.endpoint(endpoint, network, labels, places, live=host.is_open(endpoint.place))
 
 
 def _require_capabilities() -> None:

@@ -8,6 +8,7 @@ Collection-private and pure: what is taken comes in as an argument. Floor 1.
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator
@@ -37,6 +38,26 @@ def free_subnet(used: Iterable[Subnet]) -> Subnet:
             if free.prefixlen <= prefixlen:
                 return ipaddress.ip_network(f"{free.network}/{prefixlen}")
     raise NetloomError("pool_exhausted", "no subnet of the default address pools is free; give one as subnet")
+
+
+def ula_subnet(host: str, network: str, used: Occupied) -> Subnet:
+    """Return a unique local /64 (RFC 4193) for a network: the same each time on one host, another one on every other.
+
+    `host` is what no other host has; 40 bits of its digest are the global id, and the network's name says which /64.
+
+    :raises NetloomError: pool_exhausted.
+    """
+    base = 0xFD << 120 | int.from_bytes(_digest("ula", host)[:5], "big") << 80
+    first = int.from_bytes(_digest("subnet", network)[:2], "big")
+    for offset in range(1 << 16):
+        found = ipaddress.IPv6Network((base | (first + offset) % (1 << 16) << 64, 64))
+        if used.overlapping(found) is None:
+            return found
+    raise NetloomError("pool_exhausted", "no IPv6 subnet of this host's own is free; give one as subnet")
+
+
+def _digest(*words: str) -> bytes:
+    return hashlib.sha256("\0".join(("netloom", *words)).encode()).digest()
 
 
 def first_gateway(subnet: Subnet, aux: Iterable[IPAddress]) -> IPAddress:

@@ -50,7 +50,16 @@ options:
         route unless set."
       - "C(icc) (C(com.docker.network.bridge.enable_icc)): whether members can talk to each other, true unless set."
       - "C(ip_masquerade) (C(com.docker.network.bridge.enable_ip_masquerade)): whether members reach the outside under
-        the host's address, true unless set. If so, the outside reaches no member by itself."
+        the host's address, true unless set. What the outside reaches is up to the gateway mode."
+      - "C(gateway_mode_ipv4), C(gateway_mode_ipv6) (C(com.docker.network.bridge.gateway_mode_ipv4) and so on):
+        V(nat) unless set: members leave under the host's address, and are reached at their published ports, through the
+        host; V(nat-unprotected): the same, and whoever has a route reaches members at any port; V(routed): members keep
+        their addresses, and are reached at them, at published ports and by ping; V(isolated), only with
+        O(internal=true): the host itself has no address on the network."
+      - "C(host_binding_ipv4) (C(com.docker.network.bridge.host_binding_ipv4)): address of the host at which ports are
+        published that name none; all addresses unless set."
+      - "C(host_ipv4), C(host_ipv6) (C(com.docker.network.host_ipv4) and so on): address of the host under which members
+        leave; that of the way out unless set."
       - "C(inhibit_ipv4) (C(com.docker.network.bridge.inhibit_ipv4)): whether the bridge has no IPv4 address, false
         unless set."
       - "C(interface_prefix) (C(com.docker.network.container_iface_prefix)): what names of interfaces in containers
@@ -62,7 +71,11 @@ options:
   enable_ipv6:
     description:
       - Whether members get IPv6 addresses. Follows from the subnets unless set.
-      - V(true) needs an IPv6 subnet in O(ipam_config).
+      - V(true) without an IPv6 subnet in O(ipam_config) takes a unique local one (RFC 4193), the same each time for a
+        network of this name on this host, and another one on every other host.
+      - An uplink of the host over which a router advertises the default route goes on listening to it
+        (C(accept_ra=2)), while the host forwards IPv6.
+      - A container that has IPv6 switched off for all its interfaces gets IPv4 alone, with a warning.
       - A network without IPv6 has none at all on its interfaces.
     type: bool
   internal:
@@ -162,6 +175,14 @@ EXAMPLES = r"""
       mtu: 1400
     labels:
       tier: application
+
+- name: Two IP versions, the second with a subnet of our choice, members reachable at their own addresses there
+  netloom.containers.container_network:
+    name: dual
+    subnet: 10.51.0.0/24
+    enable_ipv6: true
+    driver_options:
+      gateway_mode_ipv6: routed
 
 - name: A network without a way out, with exactly these members
   netloom.containers.container_network:

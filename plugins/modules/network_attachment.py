@@ -76,7 +76,29 @@ options:
     description:
       - Options of the driver for this endpoint, by the short name below or by Docker's label.
       - "C(ifname) (C(com.docker.network.endpoint.ifname)): the same as O(interface_name)."
+      - "C(port_security): whether the container can only send from its own MAC address and its own addresses, and only
+        answer for them (ARP and neighbour discovery); false unless set. What comes from outside the subnet is dropped
+        in any case. While an endpoint has it, the kernel shows the frames of all bridges of the host to a firewall
+        table."
     type: dict
+  published_ports:
+    description:
+      - Ports of the container that the host makes reachable, in Docker's syntax C([[ADDRESS:][PORT]:]PORT[/PROTOCOL]).
+        The first port is the host's, the second the container's; the protocol is C(tcp), C(udp) or C(sctp).
+      - Each port can be a range. Several ports of the container need as many of the host; for one, the first free port
+        of the range is taken.
+      - Without a port of the host, or with C(0), a free one is taken from those that the kernel hands out
+        (C(ip_local_port_range)), and kept.
+      - Without an address, a port is reachable at all addresses of the host of the IP versions that the container has
+        on the network. An IPv6 address stands in brackets.
+      - The list is a set, and exact; an empty one withdraws all ports. What changes is changed on the running
+        container, and nothing else of it is touched.
+      - A port that another endpoint or a process of the host has is an error that names it.
+      - On a network whose gateway mode is V(routed), what is published is reached at the container's own address, and
+        ports and addresses of the host mean nothing.
+    type: list
+    elements: str
+    aliases: [ports]
 extends_documentation_fragment:
   - netloom.containers._attributes
   - netloom.containers._attributes.actiongroup_network
@@ -106,6 +128,14 @@ EXAMPLES = r"""
     interface_name: up0
     gw_priority: 10
 
+- name: Publish a web server to everybody, and its statistics to the host alone
+  netloom.containers.network_attachment:
+    network: bridge2
+    container: web
+    published_ports:
+      - 8080:80
+      - 127.0.0.1:9000:9000
+
 - name: Detach it
   netloom.containers.network_attachment:
     network: bridge2
@@ -124,7 +154,8 @@ endpoint:
   description:
     - The endpoint in the shape of C(NetworkSettings.Networks) of C(docker inspect).
     - Besides, C(InterfaceName) and C(HostInterface) name both ends of the link, C(SandboxKey) is a path to the
-      container's namespace, and C(Pending) says that the container does not run.
+      container's namespace, C(Ports) is what C(NetworkSettings.Ports) is for Docker's own containers, and C(Pending)
+      says that the container does not run.
   type: dict
   returned: success and O(state=present)
   sample:
@@ -133,6 +164,7 @@ endpoint:
     Gateway: 192.168.1.1
     MacAddress: 02:42:c0:a8:01:02
     InterfaceName: eth0
+    Ports: {80/tcp: [{HostIp: 0.0.0.0, HostPort: "8080"}]}
     Pending: false
 error_code:
   description: What kind of failure it is, one word that does not change between versions.

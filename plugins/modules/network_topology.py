@@ -175,6 +175,11 @@ options:
       driver_opts:
         description: Options of the driver for this endpoint.
         type: dict
+      published_ports:
+        description: Ports of the container that the host makes reachable, in Docker's syntax.
+        type: list
+        elements: str
+        aliases: [ports]
   purge:
     description:
       - Whether to remove what this topology made earlier and its lists do not mention any more.

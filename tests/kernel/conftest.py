@@ -46,6 +46,9 @@ import rig
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "hosts: runs in pytest's own process, and works on throw-away hosts")
+    config.addinivalue_line(
+        "markers", "packets: is about the firewall, and the same with each version of the libraries"
+    )
     config.addinivalue_line("markers", "slow: takes seconds, for want of a smaller way to reach a limit")
     config.addinivalue_line("markers", "private: runs in namespaces of its own; set here on all other tests")
 

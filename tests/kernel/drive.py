@@ -3,8 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Runs in a throw-away host: drives the engine's verbs one after the other, and prints what came of them as JSON.
 
-Each argument is network=NAME, members=NETWORK/CONTAINER,..., attach=NETWORK/CONTAINER or detach=NETWORK/CONTAINER; each
-answer has changes, endpoint and members (container to runtime).
+Each argument is network=NAME, dual=NAME (with IPv6, too), members=NETWORK/CONTAINER,..., attach=NETWORK/CONTAINER,
+publish=NETWORK/CONTAINER/PORTS, detach=NETWORK/CONTAINER or absent=NAME; each answer has changes, warnings, endpoint,
+members (container to runtime), pending and drift.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ import sys
 import look  # makes the collection importable
 from ansible_collections.netloom.containers.plugins.module_utils._kernel.host import Host
 from ansible_collections.netloom.containers.plugins.module_utils._model import EndpointSpec, NetworkSpec
-from ansible_collections.netloom.containers.plugins.module_utils._verbs import endpoints, networks
+from ansible_collections.netloom.containers.plugins.module_utils._ports import port_specs
+from ansible_collections.netloom.containers.plugins.module_utils._verbs import endpoints, inspection, networks
 
 STATE_DIR = "/var/lib/netloom"
 
@@ -25,9 +27,17 @@ def drive(verb, subject):
     with Host(STATE_DIR, 30) as host:
         if verb == "network":
             result = networks.network_present(host, NetworkSpec(network))
+        elif verb == "dual":
+            result = networks.network_present(host, NetworkSpec(network, enable_ipv6=True))
         elif verb == "members":
             members = [EndpointSpec(network, name) for name in container.split(",")]
             result = networks.network_present(host, NetworkSpec(network), members)
+        elif verb == "absent":
+            result = networks.network_absent(host, network)
+        elif verb == "publish":
+            container, _slash, ports = container.partition("/")
+            spec = EndpointSpec(network, container, ports=port_specs([ports]))
+            result = endpoints.endpoint_present(host, spec)
         elif verb == "attach":
             result = endpoints.endpoint_present(host, EndpointSpec(network, container))
         else:
@@ -35,6 +45,7 @@ def drive(verb, subject):
         endpoint = result.endpoint
         return {
             "changes": [str(change) for change in result.outcome.changes],
+            "warnings": list(result.outcome.warnings),
             "endpoint": endpoint
             and {
                 "ipv4": str(endpoint.ipv4),
@@ -44,6 +55,9 @@ def drive(verb, subject):
             },
             "members": {member.container: member.runtime for member in result.members},
             "pending": bool(endpoint) and not host.is_open(endpoint.place),
+            "drift": [
+                line for shape in inspection.inspect(host, [network], {}, verify=True) for line in shape["Drift"]
+            ],
         }
 
 

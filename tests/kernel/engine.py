@@ -355,6 +355,7 @@ _COLUMNS = {
     "networks": "name, spec, previous, state",
     "endpoints": "network, place, container, spec, previous, state",
     "settings": "path, original",
+    "ports": "protocol, port, network, place",
     "namespaces": "name, topology, state",
     "subnets": "network, subnet, hex(first), hex(last)",
     "leases": "network, hex(address), place",

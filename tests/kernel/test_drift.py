@@ -44,8 +44,8 @@ DAMAGES = {
         "firewall table inet netloom: digest is damaged: rules of forward",
     ),
     "element deleted": (
-        "nft delete element inet netloom masqueraded {{ {bridge} }}",
-        "firewall element {bridge} in masqueraded is missing",
+        "nft delete element inet netloom translated {{ ipv4 . {bridge} }}",
+        "firewall element ipv4 . {bridge} in translated is missing",
     ),
     "bridge down": ("ip link set {bridge} down", "{bridge} is down"),
     "veth down on the host": ("ip link set {veth} down", "{veth} is down"),

@@ -16,6 +16,7 @@ import engine
 import pytest
 import rig
 from ansible_collections.netloom.containers.plugins.module_utils._errors import NetloomError
+from ansible_collections.netloom.containers.plugins.module_utils._ports import port_specs
 from engine import absent, attach, detach, do, namespace, network, no_namespace, no_topology, pool, present, topology
 
 CONTAINERS = ("c1", "c2", "c3")
@@ -52,6 +53,10 @@ SHOP = topology(
 LESS = topology("shop", namespaces=["c9"], networks=TWO[:1], attachments=[("net", "c9")], purge=True)
 MEMBERS = (NET, attach("net", "c1"), attach("net", "c2"))
 ROUTED = (*MEMBERS, OTHER, attach("other", "c1", gw_priority=1))
+SIX = present("net", "10.1.0.0/24", enable_ipv6=True)
+PORTS = port_specs(["8080:80", "127.0.0.1:53:53/udp", "90"])
+SECURED = (("port_security", "true"),)
+PUBLISHED = (SIX, attach("net", "c1", ports=PORTS), attach("net", "c2", ports=port_specs(["91"]), driver_opts=SECURED))
 CASES = {
     "create": Case(present("net", "10.1.0.0/24", "fd00:1::/64", labels={"a": "b"})),
     "create internal": Case(present("net", internal=True), before=(OTHER,)),
@@ -75,6 +80,22 @@ CASES = {
     "change interface": Case(attach("net", "c1", ifname="lan0", mac="02:00:00:00:00:11"), before=MEMBERS),
     "detach": Case(detach("net", "c1"), before=MEMBERS),
     "detach with the default route": Case(detach("other", "c1"), before=ROUTED),
+    "create with IPv6": Case(present("net", enable_ipv6=True)),
+    "publish": Case(attach("net", "c1", ports=PORTS), before=(SIX, attach("net", "c1"))),
+    "attach with ports": Case(attach("net", "c1", ports=PORTS, driver_opts=SECURED), before=(SIX,)),
+    "move ports": Case(attach("net", "c1", ports=port_specs(["8081:80", "90:90"]), ipv4="10.1.0.9"), before=PUBLISHED),
+    "withdraw ports": Case(attach("net", "c1", ports=()), before=PUBLISHED),
+    "secure": Case(attach("net", "c1", driver_opts=SECURED), before=PUBLISHED),
+    "change gateway modes": Case(
+        present("net", options={"gateway_mode_ipv4": "routed", "gateway_mode_ipv6": "nat-unprotected"}),
+        before=PUBLISHED,
+    ),
+    "isolate": Case(
+        present("net", internal=True, options={"gateway_mode_ipv4": "isolated", "gateway_mode_ipv6": "isolated"}),
+        before=PUBLISHED,
+    ),
+    "detach with ports": Case(detach("net", "c2"), before=PUBLISHED),
+    "repair ports": Case(present("net"), before=PUBLISHED, damage=("nft flush ruleset",)),
     "make namespace": Case(namespace("c9")),
     "remove namespace": Case(no_namespace("c9"), before=(NET, namespace("c9"), attach("net", "c9"))),
     "topology": Case(SHOP),

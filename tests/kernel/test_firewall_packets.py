@@ -16,16 +16,28 @@ from typing import Any
 
 import pytest
 from ansible_collections.netloom.containers.plugins.module_utils._changes import Change
-from ansible_collections.netloom.containers.plugins.module_utils._firewall import RULESET, elements
+from ansible_collections.netloom.containers.plugins.module_utils._firewall import (
+    ROUTED,
+    RULESET,
+    Family,
+    elements,
+    opened,
+)
 from ansible_collections.netloom.containers.plugins.module_utils._kernel import firewall
+from ansible_collections.netloom.containers.plugins.module_utils._model import UNPROTECTED
+from ansible_collections.netloom.containers.plugins.module_utils._resources import Element
 from rig import Lan, connects, inside, lan, listens, netns, pings, run, seen_by
+
+pytestmark = pytest.mark.packets
 
 PORT = 7777
 HOST = SimpleNamespace(execute=lambda what, function, *args, **kwargs: function(*args, **kwargs))
-NAT = {"internal": False, "icc": True, "masquerade": True}
-ROUTED = {**NAT, "masquerade": False}
-INTERNAL = {**ROUTED, "internal": True}
-CLOSED = {**NAT, "icc": False}
+NAT: dict[str, Any] = {}
+PLAIN = {"translate": False}  # ip_masquerade: false
+OPEN = {"mode": UNPROTECTED, "translate": False}
+OPENED = {"mode": ROUTED}
+INTERNAL = {"internal": True}
+CLOSED = {"icc": False}
 
 NODAD = {4: (), 6: ("nodad",)}  # for ip address add
 
@@ -58,11 +70,17 @@ def addresses(network: int, member: int) -> dict[int, str]:
     return {4: f"10.{network}.0.{member}", 6: f"fd00:{network}::{member}"}
 
 
-def treat(network: int, *, internal: bool, icc: bool, masquerade: bool, check_sources: bool = True) -> None:
+def treatment(network: int, *, internal: bool = False, icc: bool = True, **family: Any) -> list[Element]:
+    """Return what the firewall is told of a network; `family` are the fields of `Family`, the same for both."""
+    both = dict.fromkeys((4, 6), Family(**family))
+    return [*elements(f"br{network}", both, internal=internal, icc=icc)]
+
+
+def treat(network: int, **options: Any) -> None:
     """Have the firewall treat a network like this, whatever it did before; one transaction."""
     ifname = f"br{network}"
     before = [item for item in firewall.table() if ifname in getattr(item, "value", ())]
-    after = list(elements(ifname, internal=internal, icc=icc, masquerade=masquerade, check_sources=check_sources))
+    after = treatment(network, **options)
     removed = [Change(item, None) for item in before if item not in after]
     changes = removed + [Change(None, item) for item in after if item not in before]
     if changes:
@@ -136,7 +154,7 @@ def test_members_reach_the_outside_under_the_address_of_the_host(wire, version):
     outside = neighbour(wire)[version]
     pings("c11", outside)  # it has no route to the member
     assert seen_by(wire.netns, "c11", outside) == own(wire)[version]
-    treat(1, **ROUTED)
+    treat(1, **OPEN)
     pings("c11", outside, expect=False)
 
 
@@ -148,15 +166,15 @@ def test_members_of_a_network_see_the_address_of_each_other(wire, version):
 
 
 @both_families
-@pytest.mark.parametrize("options", [NAT, ROUTED, CLOSED], ids=["nat", "routed", "closed"])
+@pytest.mark.parametrize("options", [NAT, OPEN, CLOSED], ids=["nat", "open", "closed"])
 def test_networks_do_not_reach_each_other(wire, version, options):
     bridge(1, **options)
-    bridge(2, **ROUTED)
+    bridge(2, **OPEN)
     target = addresses(2, 11)[version]
     datagram("c11", "c21", target, expect=False)
     datagram("c21", "c11", addresses(1, 11)[version], expect=False)
     pings("c11", addresses(1, 1)[version])
-    firewall.apply(HOST, [Change(item, None) for item in elements("br2", **ROUTED)])
+    firewall.apply(HOST, [Change(item, None) for item in treatment(2, **OPEN)])
     datagram("c11", "c21", target, expect=True)
 
 
@@ -173,7 +191,7 @@ def test_members_of_an_internal_network_reach_each_other_and_their_gateway(wire,
 def test_an_internal_network_has_no_way_out(wire, version):
     bridge(1, **INTERNAL)
     datagram("c11", wire.netns, neighbour(wire)[version], expect=False)
-    treat(1, **ROUTED)
+    treat(1, **OPEN)
     datagram("c11", wire.netns, neighbour(wire)[version], expect=True)
 
 
@@ -182,7 +200,7 @@ def test_an_internal_network_has_no_way_in(wire, version):
     bridge(1, **INTERNAL)
     route_to(1, wire)
     datagram(wire.netns, "c11", addresses(1, 11)[version], expect=False)
-    treat(1, **ROUTED)
+    treat(1, **OPEN)
     datagram(wire.netns, "c11", addresses(1, 11)[version], expect=True)
 
 
@@ -193,7 +211,7 @@ def test_an_internal_network_reaches_no_other_address_of_the_host(wire, version)
     for address in (own(wire)[version], addresses(2, 1)[version]):
         datagram("c11", None, address, expect=False)
     datagram("c11", None, addresses(1, 1)[version], expect=True)
-    treat(1, **ROUTED)
+    treat(1, **OPEN)
     datagram("c11", None, own(wire)[version], expect=True)
 
 
@@ -229,7 +247,7 @@ def test_members_of_a_closed_network_do_not_reach_each_other_through_the_gateway
 
 
 @both_families
-@pytest.mark.parametrize("options", [NAT, ROUTED, INTERNAL], ids=["nat", "routed", "internal"])
+@pytest.mark.parametrize("options", [NAT, OPEN, INTERNAL], ids=["nat", "open", "internal"])
 def test_a_member_cannot_send_from_an_address_outside_its_subnet(wire, version, options):
     bridge(1, **options)
     bridge(2, **NAT)
@@ -303,8 +321,66 @@ def test_a_neighbour_with_a_route_reaches_no_member_of_a_masqueraded_network(wir
     with listens("c11", target, PORT):
         connects(wire.netns, target, PORT, expect=False)
         pings("c11", neighbour(wire)[version])
-        treat(1, **ROUTED)
+        treat(1, **OPEN)
         connects(wire.netns, target, PORT)
+
+
+@both_families
+def test_who_keeps_the_addresses_of_members_opens_nothing(wire, version):
+    bridge(1, **PLAIN)
+    route_to(1, wire)
+    target = addresses(1, 11)[version]
+    datagram(wire.netns, "c11", target, expect=False)
+    pings(wire.netns, target, expect=False)
+    assert seen_by(wire.netns, "c11", neighbour(wire)[version]) == target
+    treat(1, **OPEN)
+    datagram(wire.netns, "c11", target, expect=True)
+    pings(wire.netns, target)
+
+
+@both_families
+def test_a_neighbour_with_a_route_reaches_what_a_routed_network_opens_and_pings_its_members(wire, version):
+    bridge(1, members=2, **OPENED)
+    route_to(1, wire)
+    target = addresses(1, 11)[version]
+    pings(wire.netns, target)
+    datagram(wire.netns, "c11", target, expect=False)
+    opening = opened("udp", (target, PORT))
+    firewall.apply(HOST, [Change(None, opening)])
+    datagram(wire.netns, "c11", target, expect=True)
+    datagram(wire.netns, "c12", addresses(1, 12)[version], expect=False)
+    with listens("c11", target, PORT):
+        connects(wire.netns, target, PORT, expect=False)
+        connects("c12", target, PORT)
+    firewall.apply(HOST, [Change(opening, None)])
+    datagram(wire.netns, "c11", target, expect=False)
+    treat(1, **NAT)
+    pings(wire.netns, target, expect=False)
+
+
+@both_families
+def test_what_a_routed_network_opens_is_not_open_to_other_networks(wire, version):
+    bridge(1, **OPENED)
+    bridge(2, **NAT)
+    target = addresses(1, 11)[version]
+    firewall.apply(HOST, [Change(None, opened("udp", (target, PORT)))])
+    datagram("c21", "c11", target, expect=False)
+    firewall.apply(HOST, [Change(item, None) for item in treatment(2, **NAT)])
+    datagram("c21", "c11", target, expect=True)
+
+
+@both_families
+def test_members_leave_under_the_address_that_they_are_given(wire, version):
+    bridge(1, **NAT)
+    bridge(2, **NAT)
+    source = {4: "198.51.100.9", 6: "2001:db8:ffff::9"}[version]
+    length = {4: 24, 6: 64}[version]
+    run("ip", "address", "add", f"{source}/{length}", "dev", wire.ifname, "preferred_lft", "0", *NODAD[version])
+    outside = neighbour(wire)[version]
+    assert seen_by(wire.netns, "c11", outside) == own(wire)[version]
+    firewall.apply(HOST, [Change(None, Element(f"sources{version}", ("br1",), (source,)))])
+    assert seen_by(wire.netns, "c11", outside) == source
+    assert seen_by(wire.netns, "c21", outside) == own(wire)[version]
 
 
 def test_members_do_not_reach_the_loopback_of_the_host_whatever_others_have_set(wire):
@@ -314,7 +390,7 @@ def test_members_do_not_reach_the_loopback_of_the_host_whatever_others_have_set(
     run("ip", "address", "flush", "dev", "lo", netns="c11")
     run("ip", "route", "add", "127.0.0.1", "via", addresses(1, 1)[4], netns="c11")
     datagram("c11", None, "127.0.0.1", expect=False)
-    firewall.apply(HOST, [Change(item, None) for item in elements("br1", **NAT)])
+    run("nft", "flush", "chain", "inet", "netloom", "prerouting")
     datagram("c11", None, "127.0.0.1", expect=True)
 
 

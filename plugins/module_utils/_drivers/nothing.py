@@ -10,12 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .._model import Endpoint, Network
+from .._model import Endpoint, Network, PublishedPort
 from .._resources import Resource
 
 OPTIONS: dict = {}
 ENDPOINT_OPTIONS: dict = {}
 ATTACHABLE = False
+
+
+def check(network: Network) -> None:
+    """There is nothing to contradict."""
 
 
 def network_resources(network: Network) -> Iterator[Resource]:
@@ -24,5 +28,10 @@ def network_resources(network: Network) -> Iterator[Resource]:
 
 
 def endpoint_resources(network: Network, endpoint: Endpoint) -> Iterator[Resource]:
+    """Yield nothing."""
+    return iter(())
+
+
+def bound(network: Network, endpoint: Endpoint, port: PublishedPort) -> Iterator[tuple[int, str]]:
     """Yield nothing."""
     return iter(())

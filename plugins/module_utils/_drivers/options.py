@@ -13,7 +13,7 @@ from typing import Callable
 
 from .._errors import NetloomError
 from .._frozen import dataclass
-from .._model import Pairs
+from .._model import GATEWAY_MODES, Pairs
 from .._names import interface_name, nearest
 
 
@@ -71,3 +71,13 @@ def mtu(text: str, option: str) -> str:
 def prefix(text: str, option: str) -> str:
     """Return the beginning of interface names, which leaves room for a number of three digits."""
     return interface_name(interface_name(text, option) + "999", option)[:-3]
+
+
+def gateway_mode(text: str, option: str) -> str:
+    """Return one of Docker's gateway modes."""
+    if text not in GATEWAY_MODES:
+        raise NetloomError(
+            "option_invalid",
+            f"{option}: {text!a} is not one of {', '.join(GATEWAY_MODES)}{nearest(text, GATEWAY_MODES)}",
+        )
+    return text

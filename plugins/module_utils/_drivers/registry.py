@@ -18,8 +18,9 @@ DRIVERS = ("bridge", "host", "null")
 def driver(name: str):
     """Return the module of a driver.
 
-    Each has OPTIONS (short name to `DriverOption`), ATTACHABLE, `network_resources(network)`
-    and `endpoint_resources(network, endpoint)`.
+    Each has OPTIONS and ENDPOINT_OPTIONS (short name to `DriverOption`), ATTACHABLE, `check(network)`,
+    `network_resources(network)`, `endpoint_resources(network, endpoint)`, and `bound(network, endpoint, port)`, which
+    yields the (IP version, address) that a port is published at.
 
     :raises NetloomError: driver_not_found.
     """

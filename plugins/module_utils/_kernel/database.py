@@ -22,8 +22,8 @@ from .._model import PRESENT
 
 SCHEMA = 1
 _READ_TRIES = 5
-# `leases` and `free` follow from the other tables, and are what makes the next address and the holder of an
-# address look-ups: addresses are their version and their bytes, so that SQLite orders them as numbers.
+# `leases`, `free` and `ports` follow from the other tables, and make the next address, the holder of an address and
+# the holders of a port look-ups: addresses are their version and their bytes, so that SQLite orders them as numbers.
 _TABLES = f"""
     BEGIN;
     CREATE TABLE networks (
@@ -52,6 +52,11 @@ _TABLES = f"""
         network TEXT NOT NULL, subnet TEXT NOT NULL, first BLOB NOT NULL, last BLOB NOT NULL,
         PRIMARY KEY (network, subnet, first)
     ) WITHOUT ROWID;
+    CREATE TABLE ports (
+        protocol TEXT NOT NULL, port INTEGER NOT NULL, network TEXT NOT NULL, place TEXT NOT NULL,
+        PRIMARY KEY (protocol, port, network, place)
+    ) WITHOUT ROWID;
+    CREATE INDEX ports_place ON ports (network, place);
     PRAGMA user_version = {SCHEMA};
     COMMIT;
 """

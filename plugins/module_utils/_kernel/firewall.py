@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the netloom.containers authors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Our nft table in the kernel: one process to read it, one for all changes of a batch.
+"""Our nft tables in the kernel: one process to read each, one for all changes of a batch.
 
 Collection-private. nft runs in the network namespace that the calling thread is in. Floor 4.
 """
@@ -17,10 +17,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+from .. import _firewall
 from .._changes import Change
 from .._errors import NetloomError
-from .._firewall import FAMILY, RULESET, TABLE, observed, probes, transaction
-from .._resources import Resource, Ruleset
+from .._nft import TABLE, Table, observed, probes, ruleset, transaction
+from .._resources import Entry, Resource, Ruleset
 
 TIMEOUT = 30
 ATTEMPTS = 5
@@ -32,25 +33,49 @@ _MODULES = {
     '"fib"': "nft_fib_inet, nft_fib_ipv4, nft_fib_ipv6",
     '"ct"': "nft_ct, nf_conntrack",
     '"masquerade"': "nft_masq, nft_chain_nat",
+    '"dnat"': "nft_nat, nft_chain_nat",
+    '"snat"': "nft_nat, nft_chain_nat",
+    '"family": "bridge"': "nf_tables_bridge",
 }
 
 
-def table() -> tuple[Resource, ...]:
-    """Return all that is in our table, the table itself included; nothing when there is none."""
-    done = _nft("list", "table", FAMILY, TABLE)
+def table(family: str = "inet") -> tuple[Resource, ...]:
+    """Return all that is in our table of a family, the table itself included; nothing when there is none."""
+    done = _nft("list", "table", family, TABLE)
     if done.returncode and _UNSUPPORTED[0] in done.stderr:
         return ()
-    return observed(_answer(done))
+    return observed(_definition(family), _answer(done))
+
+
+def _definition(family: str) -> Table:
+    if family == "bridge":
+        from .. import _port_security
+
+        return _port_security.TABLE
+    return _firewall.TABLE
 
 
 def observe(host: Any, wanted: Sequence[Resource]) -> Iterator[Resource]:
     """Yield the state of those of `wanted` that are there."""
-    keys = {resource.key for resource in wanted}
-    found = table()
-    shared = any(resource.key not in keys for resource in found)
-    for resource in found:
-        if resource.key in keys:
-            yield replace(resource, shared=shared) if isinstance(resource, Ruleset) else resource
+    by_family: dict[str, list[Any]] = {}
+    for resource in wanted:
+        by_family.setdefault(resource.family, []).append(resource)  # type: ignore[attr-defined]
+    for family, resources in by_family.items():
+        yield from _observed(table(family), resources)
+
+
+def _observed(found: Sequence[Resource], wanted: Sequence[Any]) -> Iterator[Resource]:
+    known = {resource.key: resource for resource in found}
+    asked = {element.key for resource in wanted for element in getattr(resource, "elements", (resource,))}
+    for resource in wanted:
+        if isinstance(resource, Entry):
+            there: Any = tuple(known[element.key] for element in resource.elements if element.key in known)
+            if there:
+                yield replace(resource, elements=there)
+        elif resource.key in known:
+            state: Any = known[resource.key]
+            shared = isinstance(state, Ruleset) and any(key not in asked for key in known if key != state.key)
+            yield replace(state, shared=True) if shared else state
 
 
 def apply(host: Any, changes: Sequence[Change]) -> None:
@@ -64,10 +89,17 @@ def apply(host: Any, changes: Sequence[Change]) -> None:
 
 
 def _change(changes: Sequence[Change]) -> None:
-    builds = [change for change in changes if isinstance(change.after, Ruleset)]
-    there = any(change.before for change in builds)
+    families = dict.fromkeys(change.resource.family for change in changes)  # type: ignore[attr-defined]
+    parts = {family: [change for change in changes if change.resource.family == family] for family in families}  # type: ignore[attr-defined]
+    builds = {family for family, part in parts.items() if any(isinstance(change.after, Ruleset) for change in part)}
+    there = any(change.before for change in changes if isinstance(change.after, Ruleset))
     for attempt in range(1, ATTEMPTS + 1):
-        done = _nft("-f", "-", commands=_in_place(changes) if there else transaction(changes))
+        commands = [
+            command
+            for family, part in parts.items()
+            for command in _transaction(family, part, in_place=there and family in builds)
+        ]
+        done = _nft("-f", "-", commands={"nftables": commands})
         # The lock is one per state directory: a task with another one may have made the table meanwhile.
         taken = bool(builds) and _EXISTS in done.stderr
         if not done.returncode or not (taken or any(words in done.stderr for words in _TRANSIENT)):
@@ -75,34 +107,45 @@ def _change(changes: Sequence[Change]) -> None:
         there = there or taken
         time.sleep(0.01 * attempt)
     if done.returncode and builds and any(words in done.stderr for words in _UNSUPPORTED):
-        _refuse_for_lack()
+        _refuse_for_lack(builds)
     _answer(done)
 
 
-def _in_place(changes: Sequence[Change]) -> Any:
-    """Return the transaction for a table that is there: what it holds belongs to other networks too, and stays."""
-    found, before = table(), None
-    while found != before and RULESET not in found:
+def _transaction(family: str, changes: Sequence[Change], *, in_place: bool) -> list[dict[str, Any]]:
+    """Return the commands for one table. `in_place`: it may be there, and what it holds belongs to others too, and stays."""
+    defined = _definition(family)
+    if not in_place:
+        return transaction(defined, changes)
+    found, before = table(family), None
+    whole = ruleset(defined)
+    while found != before and whole not in found:
         # nft reads a table in several dumps; one that is being made meanwhile looks damaged.
-        found, before = table(), found
-    if RULESET in found:
-        return transaction([change for change in changes if not isinstance(change.after, Ruleset)])
-    return transaction(changes, found)
+        found, before = table(family), found
+    if whole in found:
+        return transaction(defined, [change for change in changes if not isinstance(change.after, Ruleset)])
+    return transaction(defined, changes, found)
 
 
-def foreign_forward_drops(ifnames: Iterable[str]) -> dict[str, list[str]]:
-    """Return the chains of other programs that drop what bridges send or get, as `foreign_drops`: chain to bridges."""
-    from .._coexistence import foreign_drops  # when a network is made, and never again
+def foreign_forward_drops(networks: Iterable[Any]) -> list[str]:
+    """Return a text for each other program whose chains drop what the bridges of networks forward, with the cure."""
+    items = _answer(_nft("list", "chains"))["nftables"]
+    chains = [item["chain"] for item in items if "chain" in item]
+    hooked = [chain for chain in chains if chain.get("hook") == "forward" and chain["table"] != TABLE]
+    tables = dict.fromkeys((chain["family"], chain["table"]) for chain in hooked)
+    if not tables:
+        return []
+    from .. import _coexistence, _foreign  # on hosts with another firewall, and on no other
+    from . import sysctls
 
-    chains = foreign_drops(_answer(_nft("list", "chains")))
-    items: list[Any] = []
-    for family, name in dict.fromkeys(tuple(chain.split(" ")[:2]) for chain in chains):
-        items += _answer(_nft("list", "table", family, name))["nftables"]
-    found: dict[str, list[str]] = {}
-    for ifname in ifnames if items else ():
-        for chain in foreign_drops({"nftables": items}, ifname):
-            found.setdefault(chain, []).append(ifname)
-    return found
+    items = [item for item in items if item.get("chain") not in hooked]  # as they are now, with their rules:
+    for place in tables:
+        done = _nft("list", "table", *place)
+        # One that is gone was being made anew: firewalld does so when it reloads.
+        items += [] if done.returncode else _answer(done)["nftables"]
+    bridges = [_foreign.Bridge(network.ifname, tuple(pool.subnet for pool in network.pools)) for network in networks]
+    switches = {4: "net/bridge/bridge-nf-call-iptables", 6: "net/bridge/bridge-nf-call-ip6tables"}
+    bridged = [version for version, path in switches.items() if sysctls.read(path) == "1"]
+    return _coexistence.warnings(items, bridges, bridged)
 
 
 def _nft(*arguments: str, commands: Any = None) -> subprocess.CompletedProcess[str]:
@@ -138,13 +181,13 @@ def _answer(done: subprocess.CompletedProcess[str]) -> Any:
     raise NetloomError(code, f"cannot change or read the firewall: nft: {words}")
 
 
-def _refuse_for_lack() -> None:
+def _refuse_for_lack(families: Iterable[str]) -> None:
     """Find the rules that this kernel cannot hold, by asking it for each alone without keeping any.
 
     :raises NetloomError: kernel_unsupported, if there is one.
     """
     lacking: dict[str, list[str]] = {}
-    for rule, commands in probes():
+    for rule, commands in (probe for family in families for probe in probes(_definition(family))):
         if _nft("-c", "-f", "-", commands=commands).returncode:
             text = json.dumps(commands["nftables"][-1])
             modules = "; ".join(names for word, names in _MODULES.items() if word in text) or "nf_tables"

@@ -16,7 +16,7 @@ from typing import Any, Callable
 from .. import _changes
 from .._changes import Change
 from .._errors import NetloomError
-from .._model import HOST, HostFacts, Sandbox
+from .._model import HOST, HostFacts, Network, Sandbox
 from .._resources import Address, Resource, Up
 from .._sandboxes import registry
 from .._sandboxes.registry import Found, OpenSandbox
@@ -199,14 +199,36 @@ class Host(Seam, Interfaces):
         with netns.in_namespace(self.descriptor(place), self._home):
             yield
 
-    def forward_drops(self, ifnames: Iterable[str]) -> list[str]:
-        """Return, for each chain of another program that drops what bridges forward, what it is and the cure."""
-        from .. import _coexistence
+    def port_owner(self, protocol: str, port: int, bound: tuple[int, str]) -> str:
+        """Return words for the process that has a port of the host at an (IP version, address), empty if none has.
+
+        :raises NetloomError: option_invalid, there is no such address.
+        """
+        from . import ports
+
+        return self.look("look for who has a port", ports.owner, protocol, port, bound)
+
+    def port_numbers(self) -> range:
+        """Return the ports that may be handed out."""
+        from . import ports
+
+        return self.look("read which ports may be handed out", ports.numbers)
+
+    def ipv6_is_off(self, place: str) -> bool:
+        """Return whether a sandbox that is there has been told to have no IPv6, as far as anybody can be told."""
+        return self.is_made(place) and self.inside(place, _sysctl, "net/ipv6/conf/all/disable_ipv6") != "0"
+
+    def forget(self, flows: Any) -> None:
+        """Have the kernel forget connections (`_flows.Flows`) that something else is at the other end of by now."""
+        from . import flows as tracking
+
+        tracking.forget(self, flows)
+
+    def forward_drops(self, networks: Iterable[Network]) -> list[str]:
+        """Return, for each other program that drops what the bridges of networks forward, what it drops and the cure."""
         from . import firewall
 
-        return [
-            _coexistence.warning(chain, dropped) for chain, dropped in firewall.foreign_forward_drops(ifnames).items()
-        ]
+        return self.look("read other programs' firewalls", firewall.foreign_forward_drops, networks)
 
     def announce(self, changes: Sequence[Change]) -> None:
         """Tell the neighbours of every address that `changes` gave to a sandbox where it is now."""
@@ -223,6 +245,12 @@ class Host(Seam, Interfaces):
             from . import announcing
 
             announcing.announce(self, untold)
+
+
+def _sysctl(path: str) -> str | None:
+    from . import sysctls
+
+    return sysctls.read(path)
 
 
 def _observed(host: Host, name: str, wanted: list[Resource]) -> list[Resource]:

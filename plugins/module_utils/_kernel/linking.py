@@ -67,9 +67,10 @@ def _make_veth(host: Any, before: Veth | None, after: Veth) -> None:
         outer["mtu"] = after.mtu
     settings = messages.set_link(index, alias=after.tag, **outer)
     host.execute(f"configure interface {after.name}", wire.change, settings)
-    if (before is None and after.isolated) or before is not None:
-        isolation = messages.set_isolated(index, isolated=after.isolated)
-        host.execute(f"isolate interface {after.name}", wire.change, isolation)
+    flags = (before.isolated, before.hairpin) if before is not None else (False, False)
+    if before is not None or flags != (after.isolated, after.hairpin):
+        settings = messages.set_port(index, isolated=after.isolated, hairpin=after.hairpin)
+        host.execute(f"configure port {after.name}", wire.change, settings)
     if before is not None and (before.mtu, before.odd_mtu, before.mac) != (after.mtu, 0, after.mac):
         inner = host.index(after.place, after.ifname)
         settings = messages.set_link(inner, mtu=after.mtu, address=after.mac)

@@ -94,6 +94,7 @@ def _veth(host: Any, wanted: Veth) -> Iterator[Resource]:
         place=wanted.place,
         ifname=inner.name,
         mac=inner.mac,
+        hairpin=outer.hairpin,
         odd_mtu=max(mtus - {mtu}, default=0),
     )
 

@@ -71,8 +71,10 @@ def set_link(index: int, *, alias: str | None = None, **attributes: int | str) -
     return Message(_RTM_NEWLINK, 0, body)
 
 
-def set_isolated(index: int, *, isolated: bool) -> Message:
-    slave = (("IFLA_INFO_SLAVE_KIND", "bridge"), ("IFLA_INFO_SLAVE_DATA", (("IFLA_BRPORT_ISOLATED", int(isolated)),)))
+def set_port(index: int, *, isolated: bool, hairpin: bool) -> Message:
+    """Return the message that says what a port of a bridge may do."""
+    flags = (("IFLA_BRPORT_MODE", int(hairpin)), ("IFLA_BRPORT_ISOLATED", int(isolated)))
+    slave = (("IFLA_INFO_SLAVE_KIND", "bridge"), ("IFLA_INFO_SLAVE_DATA", flags))
     shape = ("ifinfmsg", (("index", NUMBER),), (("IFLA_LINKINFO", slave),))
     return Message(_RTM_NEWLINK, 0, encoded(shape, _number(index)))
 

@@ -26,7 +26,7 @@ _RTMSG = struct.Struct("=BBBBBBBBI")  # family, dst_len, src_len, tos, table, pr
 _IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_LINK, _IFLA_MASTER = 1, 3, 4, 5, 10  # linux/if_link.h
 _IFLA_LINKINFO, _IFLA_IFALIAS, _IFLA_AF_SPEC, _IFLA_EXT_MASK = 18, 20, 26, 29
 _IFLA_INFO_KIND, _IFLA_INFO_SLAVE_DATA = 1, 5
-_IFLA_BRPORT_ISOLATED = 33
+_IFLA_BRPORT_MODE, _IFLA_BRPORT_ISOLATED = 4, 33
 _IFLA_INET_CONF, _IFLA_INET6_CONF = 1, 2
 _IFA_ADDRESS, _IFA_LOCAL = 1, 2  # linux/if_addr.h
 _RTA_DST, _RTA_OIF, _RTA_GATEWAY, _RTA_PRIORITY, _RTA_TABLE = 1, 4, 5, 6, 15
@@ -35,7 +35,7 @@ _U32 = struct.Struct("=I")
 
 
 class LinkState(NamedTuple):
-    """A link. `master` and `peer` are indexes, 0 for none; `isolated` is of a port of a bridge.
+    """A link. `master` and `peer` are indexes, 0 for none; `isolated` and `hairpin` are of a port of a bridge.
 
     `inet` and `inet6` are the settings of /proc/sys/net/ipv4/conf and ipv6/conf, an array of int32 each; empty where
     the link has no part in that protocol.
@@ -51,6 +51,7 @@ class LinkState(NamedTuple):
     master: int
     peer: int
     isolated: bool
+    hairpin: bool
     inet: bytes
     inet6: bytes
 
@@ -125,6 +126,7 @@ def _link(body: bytes) -> LinkState:
     _family, _type, index, flags, _change = _IFINFOMSG.unpack_from(body)
     found = attributes(body, _IFINFOMSG.size)
     info = attributes(found.get(_IFLA_LINKINFO, b""))
+    port = attributes(info.get(_IFLA_INFO_SLAVE_DATA, b""))
     families = attributes(found.get(_IFLA_AF_SPEC, b""))
     return LinkState(
         index,
@@ -136,7 +138,8 @@ def _link(body: bytes) -> LinkState:
         _text(found.get(_IFLA_IFALIAS)),
         _number(found.get(_IFLA_MASTER)),
         _number(found.get(_IFLA_LINK)),
-        any(attributes(info.get(_IFLA_INFO_SLAVE_DATA, b"")).get(_IFLA_BRPORT_ISOLATED, b"")),
+        any(port.get(_IFLA_BRPORT_ISOLATED, b"")),
+        any(port.get(_IFLA_BRPORT_MODE, b"")),
         attributes(families.get(socket.AF_INET, b"")).get(_IFLA_INET_CONF, b""),
         attributes(families.get(socket.AF_INET6, b"")).get(_IFLA_INET6_CONF, b""),
     )

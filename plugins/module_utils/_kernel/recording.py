@@ -126,7 +126,19 @@ def _store_endpoint(db: sqlite3.Connection, network: str, place: str, entry: Ent
         cookie = str(value.sandbox.cookie) if value.sandbox and value.sandbox.cookie else None
         row = (network, place, cookie, value.container, value.mac, value.topology, *_texts(entry), entry.state)
         db.execute("INSERT OR REPLACE INTO endpoints VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+    _store_ports(db, network, place, {(port.protocol, port.host) for version in versions for port in version.ports})
     ranges.leases_are(db, network, place, (item.ip for version in versions for item in version.addresses))
+
+
+def _store_ports(db: sqlite3.Connection, network: str, place: str, wanted: set[tuple[str, int]]) -> None:
+    """Have the database know an endpoint by just these ports of the host."""
+    mine = (network, place)
+    held = {*db.execute("SELECT protocol, port FROM ports WHERE network = ? AND place = ?", mine)}
+    db.executemany(
+        "DELETE FROM ports WHERE protocol = ? AND port = ? AND network = ? AND place = ?",
+        [(*port, *mine) for port in held - wanted],
+    )
+    db.executemany("INSERT INTO ports VALUES (?, ?, ?, ?)", [(*port, *mine) for port in wanted - held])
 
 
 def _texts(entry: Entry) -> tuple[str, str]:

@@ -88,10 +88,11 @@ def _value(host: Any, resource: Sysctl) -> str | None:
             return devconf.setting(host.link(resource.place, resource.ifname), resource.path)
         except LookupError:
             pass
-    return host.inside(resource.place, _read, resource.path)
+    return host.inside(resource.place, read, resource.path)
 
 
-def _read(path: str) -> str | None:
+def read(path: str) -> str | None:
+    """Return the value of a setting in this thread's network namespace; None if there is no such setting."""
     try:
         with open(_ROOT + path, encoding="ascii") as file:
             return file.read().strip()

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the netloom.containers authors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One rtnetlink socket: a request and its answer, a dump, a change and its acknowledgement.
+"""One netlink socket, of rtnetlink unless said otherwise: a request and its answer, a dump, a change and its acknowledgement.
 
 Knows messages as bytes, not what they mean. Errors are OSError, with the kernel's own words where it has any.
 Collection-private. Floor 4.
@@ -45,8 +45,8 @@ class Message(NamedTuple):
 class Wire:
     """A netlink socket of the network namespace that this thread is in when it is made."""
 
-    def __init__(self) -> None:
-        self.socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _NETLINK_ROUTE)
+    def __init__(self, protocol: int = _NETLINK_ROUTE) -> None:
+        self.socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, protocol)
         for option in _OPTIONS:
             with suppress(OSError):  # an older kernel: fewer words, and filtering is left to who asks
                 self.socket.setsockopt(_SOL_NETLINK, option, 1)

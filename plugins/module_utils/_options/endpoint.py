@@ -26,6 +26,7 @@ ENDPOINT = dict(
     interface_name=dict(type="str"),
     gw_priority=dict(type="int"),
     driver_opts=dict(type="dict"),
+    published_ports=dict(type="list", elements="str", aliases=["ports"]),
 )
 ATTACHMENT_ITEM = dict(network=dict(type="str", required=True), state=STATE, **ENDPOINT)
 ATTACHMENT = dict(argument_spec=dict(**ATTACHMENT_ITEM, **COMMON), supports_check_mode=True)
@@ -47,7 +48,11 @@ def endpoint_spec(params: Mapping[str, Any], prefix: str = "") -> EndpointSpec:
         return found
 
     mac, ifname = params["mac_address"], params["interface_name"]
-    opts = params["driver_opts"]
+    opts, ports = params["driver_opts"], params["published_ports"]
+    if ports is not None:
+        from .._ports import port_specs
+
+        ports = port_specs(ports, f"{prefix}published_ports")
     return EndpointSpec(
         network=identifier(params["network"], "network"),
         container=params["container"],
@@ -58,4 +63,5 @@ def endpoint_spec(params: Mapping[str, Any], prefix: str = "") -> EndpointSpec:
         ifname=None if ifname is None else interface_name(ifname, f"{prefix}interface_name"),
         gw_priority=params["gw_priority"],
         driver_opts=None if opts is None else pairs(opts, f"{prefix}driver_opts"),
+        ports=ports,
     )

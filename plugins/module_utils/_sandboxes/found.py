@@ -63,6 +63,8 @@ def unusable(name: str) -> str:
         return "contains a control character"
     if name in (".", ".."):
         return "is a directory"
+    if any("\ud800" <= letter <= "\udfff" for letter in name):
+        return "is not UTF-8"
     if name.startswith("-"):
         return "begins with '-'"
     if len(os.fsencode(name)) > 255:

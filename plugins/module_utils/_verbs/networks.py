@@ -34,13 +34,22 @@ def network_present(
 
     `connected` None leaves the members alone; else it lists them all, unless `appends`.
     """
+    result = _made(host, spec, connected, appends=appends, dry_run=dry_run)
+    if result.network.ifname and not result.network.internal:
+        outcome = result.outcome
+        outcome = replace(outcome, warnings=(*outcome.warnings, *host.forward_drops([result.network])))
+        return replace(result, outcome=outcome)
+    return result
+
+
+def _made(
+    host: Any, spec: NetworkSpec, connected: Sequence[EndpointSpec] | None = None, *, appends: bool, dry_run: bool
+) -> Any:
     draft = Draft(host.records)
     network = draft_network(draft, host, spec)
     if connected is not None:
         draft_connected(draft, host, network, connected, appends=appends)
     outcome = converge(goal_of(draft, host), host, dry_run=dry_run)
-    if network.ifname and not network.internal:
-        outcome = replace(outcome, warnings=(*outcome.warnings, *host.forward_drops([network.ifname])))
     return _result(draft, host, outcome, network)
 
 
@@ -69,7 +78,7 @@ def drift(host: Any, network: Network) -> tuple[str, ...]:
         if member.state != PRESENT
     ]
     try:
-        result = network_present(host, NetworkSpec(network.name), dry_run=True)
+        result = _made(host, NetworkSpec(network.name), appends=True, dry_run=True)
     except NetloomError as exc:
         return (*lines, exc.message)
     lines += [spoken_drift(change) for change in result.outcome.changes]

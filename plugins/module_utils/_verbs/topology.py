@@ -220,7 +220,7 @@ def _listed_twice(name: str) -> NetloomError:
 
 def _warnings(draft: Draft, host: Any, names: Iterable[str], slots: Iterable[Slot]) -> Iterator[str]:
     networks = [draft.network(name) for name in names]
-    open_to_others = [network.ifname for network in networks if network and network.ifname and not network.internal]
+    open_to_others = [network for network in networks if network and network.ifname and not network.internal]
     yield from host.forward_drops(open_to_others) if open_to_others else ()
     pending = [slot[1].partition(":")[2] for slot in slots if not host.is_open(slot[1])]
     if pending:

@@ -10,7 +10,13 @@ import json
 
 import pytest
 from ansible_collections.netloom.containers.plugins.module_utils import _codec as codec
-from ansible_collections.netloom.containers.plugins.module_utils._model import Endpoint, Network, Pool, Sandbox
+from ansible_collections.netloom.containers.plugins.module_utils._model import (
+    Endpoint,
+    Network,
+    Pool,
+    PublishedPort,
+    Sandbox,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -48,6 +54,15 @@ NETWORKS = st.builds(
     ifname=TEXT,
     mtu=st.integers(0, 65535),
     created=TEXT,
+    advertised=st.lists(TEXT, max_size=2).map(tuple),
+)
+PORTS = st.builds(
+    PublishedPort,
+    protocol=st.sampled_from(["tcp", "udp", "sctp"]),
+    container=st.integers(1, 65535),
+    host=st.integers(1, 65535),
+    address=st.just("") | ADDRESSES.map(str),
+    chosen=st.booleans(),
 )
 ENDPOINTS = st.builds(
     Endpoint,
@@ -65,6 +80,7 @@ ENDPOINTS = st.builds(
     static=st.lists(TEXT, max_size=3).map(tuple),
     sandbox=st.none()
     | st.builds(Sandbox, key=TEXT, boot_id=TEXT, cookie=st.integers(0), inode=st.integers(0), container_id=TEXT),
+    ports=st.lists(PORTS, max_size=3).map(tuple),
 )
 
 
@@ -78,6 +94,14 @@ def test_a_network_comes_back_equal(network):
 @given(ENDPOINTS)
 def test_an_endpoint_comes_back_equal(endpoint):
     assert codec.endpoint(codec.encode(endpoint)) == endpoint
+
+
+def test_records_of_before_there_were_ports_are_read():
+    network = json.loads(codec.encode(Network("net", "0" * 64, "bridge")))
+    endpoint = json.loads(codec.encode(Endpoint("net", "c1", "netns", "1" * 64, "veth1", "eth0", "02:42:0a:32:00:02")))
+    del network["advertised"], endpoint["ports"]
+    assert codec.network(json.dumps(network)).advertised == ()
+    assert codec.endpoint(json.dumps(endpoint)).ports == ()
 
 
 def test_equal_values_are_equal_text_of_one_line():

@@ -1,247 +1,324 @@
 # Copyright (c) 2026, the netloom.containers authors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The nft table as values: what is asked of nft, and what is read from it. fixtures/: as nft 1.0.6 printed it."""
+"""The table inet netloom: its rules, and what a network, a port and an opening put into its sets.
+
+fixtures/: as nft 1.0.6 printed it. How it is read and changed: test__nft.py.
+"""
 
 from __future__ import annotations
 
-import copy
 import json
 import re
 from pathlib import Path
 
 import pytest
-from ansible_collections.netloom.containers.plugins.module_utils._changes import Change
-from ansible_collections.netloom.containers.plugins.module_utils._coexistence import cure, foreign_drops
 from ansible_collections.netloom.containers.plugins.module_utils._errors import NetloomError
 from ansible_collections.netloom.containers.plugins.module_utils._firewall import (
     RULESET,
+    TABLE,
+    Family,
     elements,
-    observed,
-    probes,
-    transaction,
+    opened,
+    published,
 )
-from ansible_collections.netloom.containers.plugins.module_utils._resources import Element, Ruleset
+from ansible_collections.netloom.containers.plugins.module_utils._nft import definition, observed
+from ansible_collections.netloom.containers.plugins.module_utils._resources import Element, Entry, Port, Ruleset
 
-LISTING = json.loads((Path(__file__).parent / "fixtures" / "nft_1_0_6_list_table.json").read_text(encoding="utf-8"))
-BR_A = (
-    Element("bridges", ("br-a",)),
-    Element("checked", ("br-a",)),
-    Element("members", ("br-a", "br-a")),
-    Element("masqueraded", ("br-a",)),
+FIXTURE = Path(__file__).parent / "fixtures" / "nft_1_0_6_list_table.json"
+
+
+def keyed(name, *value):
+    return Element(name, value)
+
+
+def rules(chain):
+    found = [part["rule"] for part in definition(TABLE) if part.get("rule", {}).get("chain") == chain]
+    return {rule["comment"].split(":")[1]: rule["expr"] for rule in found}
+
+
+# --- what a network puts into the sets ---
+
+
+def test_a_plain_network_is_checked_protected_and_translated():
+    assert list(elements("br-a", {4: Family()})) == [
+        keyed("bridges", "br-a"),
+        keyed("loops", "br-a", "br-a"),
+        keyed("members", "br-a", "br-a"),
+        keyed("checked", "ipv4", "br-a"),
+        keyed("protected", "ipv4", "br-a"),
+        keyed("translated", "ipv4", "br-a"),
+    ]
+
+
+def test_each_ip_version_is_treated_for_itself():
+    assert list(elements("br-a", {4: Family("routed"), 6: Family("nat-unprotected")})) == [
+        keyed("bridges", "br-a"),
+        keyed("loops", "br-a", "br-a"),
+        keyed("members", "br-a", "br-a"),
+        keyed("checked", "ipv4", "br-a"),
+        keyed("protected", "ipv4", "br-a"),
+        keyed("routed", "ipv4", "br-a"),
+        keyed("checked", "ipv6", "br-a"),
+        keyed("translated", "ipv6", "br-a"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("family", "expected"),
+    [
+        (Family("nat"), {"checked", "protected", "translated"}),
+        (Family("nat", translate=False), {"checked", "protected"}),
+        (Family("nat", check_sources=False), {"protected", "translated"}),
+        (Family("nat-unprotected"), {"checked", "translated"}),
+        (Family("nat-unprotected", translate=False), {"checked"}),
+        (Family("routed"), {"checked", "protected", "routed"}),
+        (Family("routed", translate=False), {"checked", "protected", "routed"}),
+        (Family("routed", source="198.51.100.7"), {"checked", "protected", "routed"}),
+        (Family("nat", source="198.51.100.7"), {"checked", "protected", "sources4"}),
+        (Family("nat", translate=False, source="198.51.100.7"), {"checked", "protected"}),
+        (Family("nat-unprotected", source="198.51.100.7"), {"checked", "sources4"}),
+    ],
 )
-BR_B = (Element("bridges", ("br-b",)), Element("checked", ("br-b",)), Element("internal", ("br-b",)))
-PLACE = {"family": "inet", "table": "netloom"}
-TABLE = {"table": {"family": "inet", "name": "netloom"}}
+def test_a_mode_decides_what_is_protected_translated_and_routed(family, expected):
+    found = {element.set for element in elements("br-a", {4: family})}
+    assert found == {"bridges", "loops", "members", *expected}
 
 
-def listing() -> dict:
-    return copy.deepcopy(LISTING)
+@pytest.mark.parametrize(
+    ("version", "source", "element"),
+    [
+        (4, "198.51.100.7", Element("sources4", ("br-a",), ("198.51.100.7",))),
+        (6, "2001:db8::7", Element("sources6", ("br-a",), ("2001:db8::7",))),
+    ],
+)
+def test_a_network_leaves_under_the_address_that_it_is_given(version, source, element):
+    assert element in elements("br-a", {version: Family(source=source)})
 
 
-def body(kind: str, name: str, items: dict) -> dict:
-    """Return the set, chain or rule (by the name in its comment) of a listing, to be changed in a test."""
-    found = [item[kind] for item in items["nftables"] if kind in item]
-    return next(item for item in found if name in (item.get("name"), item.get("comment", "::").split(":")[1]))
+@pytest.mark.parametrize("mode", ["nat", "routed", "nat-unprotected", "isolated"])
+def test_an_internal_network_is_neither_protected_nor_translated_since_nothing_passes(mode):
+    assert list(elements("br-b", {4: Family(mode, source="198.51.100.7")}, internal=True)) == [
+        keyed("bridges", "br-b"),
+        keyed("loops", "br-b", "br-b"),
+        keyed("members", "br-b", "br-b"),
+        keyed("internal", "br-b"),
+        keyed("checked", "ipv4", "br-b"),
+    ]
 
 
-def without(kind: str, name: str) -> dict:
-    items = listing()
-    gone = body(kind, name, items)
-    items["nftables"] = [item for item in items["nftables"] if item.get(kind) is not gone]
-    return items
+def test_an_internal_closed_network_without_an_address_of_its_own():
+    assert list(elements("br-b", {4: Family("isolated", check_sources=False)}, internal=True, icc=False)) == [
+        keyed("bridges", "br-b"),
+        keyed("loops", "br-b", "br-b"),
+        keyed("internal", "br-b"),
+    ]
 
 
-def test_elements_of_a_plain_network():
-    assert tuple(elements("br-a", internal=False, icc=True, masquerade=True)) == BR_A
-
-
-def test_elements_of_an_internal_closed_network_without_addresses():
-    found = tuple(elements("br-b", internal=True, icc=False, masquerade=False, check_sources=False))
-    assert found == (Element("bridges", ("br-b",)), Element("internal", ("br-b",)))
+def test_a_network_without_subnets_is_a_bridge_and_no_more():
+    assert [element.set for element in elements("br-a", {})] == ["bridges", "loops", "members"]
 
 
 @pytest.mark.parametrize("ifname", ["@bridges", "br*", "*"])
-def test_elements_refuses_a_name_that_nft_would_not_take_for_a_name(ifname):
+def test_a_name_that_nft_would_not_take_for_a_name_is_refused(ifname):
     with pytest.raises(NetloomError) as error:
-        list(elements(ifname, internal=False, icc=True, masquerade=True))
+        list(elements(ifname, {4: Family()}))
     assert error.value.code == "invalid_ifname"
 
 
-def test_observed_is_empty_without_a_table():
-    assert observed(None) == ()
-
-
-def test_observed_reads_what_nft_prints():
-    assert set(observed(LISTING)) == {RULESET, *BR_A, *BR_B}
-
-
-def test_observed_does_not_depend_on_how_a_version_of_nft_spells_an_expression():
-    items = listing()
-    body("rule", "replies", items)["expr"][1]["match"].update(op="==", right={"set": ["related", "established"]})
-    body("rule", "loopback", items)["expr"].insert(0, {"match": {"op": "==", "left": {"meta": {"key": "nfproto"}}}})
-    body("set", "internal", items)["elem"] = [{"elem": {"val": "br-b", "counter": {"packets": 0, "bytes": 0}}}]
-    assert set(observed(items)) == {RULESET, *BR_A, *BR_B}
+# --- what a port puts into the maps ---
 
 
 @pytest.mark.parametrize(
-    "items, damage",
+    ("given", "expected"),
     [
-        (without("rule", "isolation"), "rules of forward"),
-        (without("rule", "masquerade"), "rules of postrouting"),
-        (without("set", "internal"), "set internal"),
-        (without("chain", "input"), "chain input"),
-        ({"nftables": [*LISTING["nftables"], {"map": {**PLACE, "name": "more", "type": "ifname"}}]}, "map more"),
-        ({"nftables": [TABLE]}, "set bridges, set checked, .*rules of postrouting"),
+        (
+            ("tcp", "", 8080, ("10.50.0.2", 80)),
+            Port(
+                "port 0.0.0.0:8080/tcp",
+                (
+                    Element("hosts4", ("6", "8080"), ("10.50.0.2",)),
+                    Element("ports4", ("6", "8080"), ("80",)),
+                ),
+            ),
+        ),
+        (
+            ("udp", "127.0.0.1", 53, ("10.50.0.2", 5353)),
+            Port(
+                "port 127.0.0.1:53/udp",
+                (
+                    Element("hosts4_at", ("127.0.0.1", "17", "53"), ("10.50.0.2",)),
+                    Element("ports4_at", ("127.0.0.1", "17", "53"), ("5353",)),
+                ),
+            ),
+        ),
+        (
+            ("sctp", "", 2905, ("fd00::2", 2905)),
+            Port(
+                "port [::]:2905/sctp",
+                (
+                    Element("hosts6", ("132", "2905"), ("fd00::2",)),
+                    Element("ports6", ("132", "2905"), ("2905",)),
+                ),
+            ),
+        ),
+        (
+            ("tcp", "2001:db8::1", 443, ("fd00::2", 8443)),
+            Port(
+                "port [2001:db8::1]:443/tcp",
+                (
+                    Element("hosts6_at", ("2001:db8::1", "6", "443"), ("fd00::2",)),
+                    Element("ports6_at", ("2001:db8::1", "6", "443"), ("8443",)),
+                ),
+            ),
+        ),
     ],
 )
-def test_observed_names_what_is_missing_or_too_much(items, damage):
-    assert re.fullmatch("damaged: " + damage, observed(items)[0].digest)
+def test_a_port_leads_from_the_host_to_a_member(given, expected):
+    assert published(*given) == expected
+
+
+def test_a_port_that_leads_elsewhere_is_the_same_port():
+    one, other = (published("tcp", "", 8080, (address, 80)) for address in ("10.50.0.2", "10.60.0.2"))
+    assert one.key == other.key
+    assert one != other
+
+
+def test_the_ports_of_both_ip_versions_are_two():
+    keys = {published("tcp", "", 8080, (address, 80)).key for address in ("10.50.0.2", "fd00::2")}
+    assert len(keys) == 2
 
 
 @pytest.mark.parametrize(
-    "kind, name, change, damage",
+    ("given", "expected"),
     [
-        ("chain", "forward", {"policy": "drop"}, "chain forward"),
-        ("chain", "forward", {"prio": 5}, "chain forward"),
-        ("set", "members", {"type": "ifname"}, "set members"),
-        ("table", "netloom", {"flags": "dormant"}, "table"),
-        ("rule", "isolation", {"comment": "mine"}, "rules of forward"),
-        ("rule", "isolation", {"expr": [{"accept": None}]}, "rules of forward"),
-        ("rule", "internal-host", {"chain": "forward"}, "rules of forward, rules of input"),
+        (
+            ("tcp", ("10.50.0.2", 80)),
+            Entry("opening 10.50.0.2:80/tcp", (Element("opened4", ("10.50.0.2", "6", "80")),)),
+        ),
+        (
+            ("udp", ("fd00::2", 53)),
+            Entry("opening [fd00::2]:53/udp", (Element("opened6", ("fd00::2", "17", "53")),)),
+        ),
     ],
 )
-def test_observed_names_what_was_changed(kind, name, change, damage):
-    items = listing()
-    body(kind, name, items).update(change)
-    assert observed(items)[0] == Ruleset("damaged: " + damage)
+def test_an_opening_lets_in_at_the_members_own_address(given, expected):
+    assert opened(*given) == expected
 
 
-def test_observed_sees_rules_that_changed_places():
-    items = listing()
-    places = [number for number, item in enumerate(items["nftables"]) if item.get("rule", {}).get("chain") == "forward"]
-    first, second = places[:2]
-    rules = items["nftables"]
-    rules[first], rules[second] = rules[second], rules[first]
-    assert observed(items)[0] == Ruleset("damaged: rules of forward")
+# --- the table ---
 
 
-def test_transaction_adds_and_removes_elements_by_set():
-    changes = [*(Change(item, None) for item in BR_B), *(Change(None, item) for item in BR_A)]
-    assert transaction(changes) == {
-        "nftables": [
-            {"delete": {"element": {**PLACE, "name": "bridges", "elem": ["br-b"]}}},
-            {"delete": {"element": {**PLACE, "name": "checked", "elem": ["br-b"]}}},
-            {"delete": {"element": {**PLACE, "name": "internal", "elem": ["br-b"]}}},
-            {"add": {"element": {**PLACE, "name": "bridges", "elem": ["br-a"]}}},
-            {"add": {"element": {**PLACE, "name": "checked", "elem": ["br-a"]}}},
-            {"add": {"element": {**PLACE, "name": "members", "elem": [{"concat": ["br-a", "br-a"]}]}}},
-            {"add": {"element": {**PLACE, "name": "masqueraded", "elem": ["br-a"]}}},
-        ]
+def test_the_table_and_its_elements_are_read_as_nft_prints_them():
+    found = observed(TABLE, json.loads(FIXTURE.read_text(encoding="utf-8")))
+    # Where a rule was changed on purpose: have nft 1.0.6 make the table, and list it into the fixture.
+    assert found[0] == RULESET
+    assert set(found[1:]) == {
+        *elements("br-a", {4: Family(), 6: Family("routed")}),
+        *elements("br-b", {4: Family()}, internal=True, icc=False),
+        *elements(
+            "br-c",
+            {
+                4: Family(source="198.51.100.7"),
+                6: Family("nat-unprotected", translate=False, check_sources=False),
+            },
+        ),
+        *published("tcp", "", 8080, ("10.50.0.2", 80)).elements,
+        *published("udp", "127.0.0.1", 53, ("10.50.0.2", 53)).elements,
+        *published("sctp", "::1", 132, ("fd00::2", 132)).elements,
+        *opened("tcp", ("fd00::2", 443)).elements,
     }
 
 
-def test_transaction_makes_a_table_only_where_there_is_none():
-    commands = transaction([Change(None, RULESET), Change(None, BR_A[0])])["nftables"]
-    assert commands[0] == {"create": TABLE}
-    assert commands[1] == {"add": {"set": {**PLACE, "name": "bridges", "type": "ifname"}}}
-    assert commands[-1] == {"add": {"element": {**PLACE, "name": "bridges", "elem": ["br-a"]}}}
+def test_the_table_is_one_of_its_own():
+    assert (RULESET.family, RULESET.title) == ("inet", "firewall table inet netloom")
+    assert RULESET.key == Ruleset("other").key
 
 
-def test_transaction_adds_each_rule_once_and_in_order():
-    commands = transaction([Change(None, RULESET)])["nftables"]
-    rules = [command["add"]["rule"] for command in commands if "rule" in command.get("add", {})]
-    assert [(rule["chain"], rule["comment"].split(":")[1]) for rule in rules] == [
-        ("prerouting", "loopback"),
-        ("prerouting", "source"),
-        ("forward", "members"),
-        ("forward", "internal-out"),
-        ("forward", "internal-in"),
-        ("forward", "isolation"),
-        ("forward", "replies"),
-        ("forward", "unpublished"),
-        ("input", "internal-reply"),
-        ("input", "internal-gateway"),
-        ("input", "internal-host"),
-        ("postrouting", "masquerade"),
-    ]
-    assert all(re.fullmatch(r"[A-Za-z0-9_.:-]+", rule["comment"]) for rule in rules)
+@pytest.mark.parametrize(
+    ("chain", "names"),
+    [
+        ("prerouting", ["loopback", "source"]),
+        ("published", ["publish4-at", "publish4", "publish6-at", "publish6"]),
+        ("incoming", ["incoming"]),
+        ("outgoing", ["loopback-ipv6", "outgoing"]),
+        (
+            "forward",
+            [
+                "members",
+                "internal-out",
+                "internal-in",
+                "published",
+                "isolation",
+                "replies",
+                "opened4",
+                "opened6",
+                "routed-icmp",
+                "unpublished",
+            ],
+        ),
+        ("input", ["internal-reply", "internal-gateway", "internal-host"]),
+        (
+            "postrouting",
+            ["hairpin", "hairpin-bridged", "loopback-source", "source4", "source6", "masquerade"],
+        ),
+    ],
+)
+def test_the_rules_of_a_chain_stand_in_this_order(chain, names):
+    assert list(rules(chain)) == names
 
 
-def test_transaction_spells_the_rule_against_forged_sources():
-    commands = transaction([Change(None, RULESET)])["nftables"]
-    rule = next(command["add"]["rule"] for command in commands if ":source:" in str(command))
-    assert rule["expr"] == [
-        {"match": {"op": "==", "left": {"meta": {"key": "iifname"}}, "right": "@checked"}},
+def test_there_are_no_other_chains():
+    assert list(TABLE.chains) == ["prerouting", "published", "incoming", "outgoing", "forward", "input", "postrouting"]
+
+
+def test_comments_hold_nothing_that_is_syntax():
+    comments = [part["rule"]["comment"] for part in definition(TABLE) if "rule" in part]
+    assert [comment for comment in comments if not re.fullmatch(r"[A-Za-z0-9_.:-]+", comment)] == []
+
+
+def test_the_names_of_sets_and_chains_are_words_that_mean_nothing_to_nft():
+    keywords = {"set", "map", "element", "masquerade", "redirect", "snat", "dnat", "accept", "drop", "mark", "hook"}
+    assert keywords.isdisjoint({*TABLE.sets, *TABLE.chains})
+
+
+def test_every_set_is_asked_and_every_set_that_is_asked_is_there():
+    asked = set(re.findall(r'"@(\w+)"', json.dumps(definition(TABLE))))
+    assert asked == set(TABLE.sets)
+
+
+def test_a_forged_source_is_one_without_a_route_back():
+    assert rules("prerouting")["source"] == [
+        {
+            "match": {
+                "op": "==",
+                "left": {"concat": [{"meta": {"key": "nfproto"}}, {"meta": {"key": "iifname"}}]},
+                "right": "@checked",
+            }
+        },
         {"match": {"op": "==", "left": {"fib": {"result": "oif", "flags": ["saddr", "iif"]}}, "right": False}},
         {"drop": None},
     ]
 
 
-def test_transaction_replaces_a_damaged_table_and_keeps_its_elements():
-    changes = [Change(Ruleset("damaged: table"), RULESET), Change(None, BR_A[0]), Change(BR_B[2], None)]
-    kept = (Ruleset("damaged: table"), *BR_B, Element("members", ("br-b",)), Element("unknown", ("br-b",)))
-    commands = transaction(changes, kept)["nftables"]
-    assert commands[:3] == [{"add": TABLE}, {"delete": TABLE}, {"add": TABLE}]
-    assert [command["add"]["element"] for command in commands if "element" in command.get("add", {})] == [
-        {**PLACE, "name": "bridges", "elem": ["br-b", "br-a"]},
-        {**PLACE, "name": "checked", "elem": ["br-b"]},
+def test_a_port_at_one_address_is_looked_up_by_it_and_one_at_all_without():
+    service = [{"meta": {"key": "l4proto"}}, {"payload": {"protocol": "th", "field": "dport"}}]
+    destination = {"payload": {"protocol": "ip", "field": "daddr"}}
+    assert rules("published")["publish4-at"] == [
+        {
+            "dnat": {
+                "family": "ip",
+                "addr": {"map": {"key": {"concat": [destination, *service]}, "data": "@hosts4_at"}},
+                "port": {"map": {"key": {"concat": [destination, *service]}, "data": "@ports4_at"}},
+            }
+        }
     ]
-
-
-def test_transaction_removes_the_table_with_all_that_is_in_it():
-    changes = [*(Change(item, None) for item in BR_A), Change(RULESET, None)]
-    assert transaction(changes) == {"nftables": [{"delete": TABLE}]}
-
-
-def test_transaction_puts_a_name_nowhere_but_into_sets():
-    (element,) = transaction([Change(None, Element("bridges", ('"; flush ruleset',)))])["nftables"]
-    assert element == {"add": {"element": {**PLACE, "name": "bridges", "elem": ['"; flush ruleset']}}}
-
-
-def test_probes_ask_for_every_rule_alone():
-    asked = dict(probes())
-    assert len(asked) == 12
-    assert ["rule" in str(command) for command in asked["source"]["nftables"]].count(True) == 1
-    assert asked["source"]["nftables"][:3] == [{"add": TABLE}, {"delete": TABLE}, {"add": TABLE}]
-
-
-def chain(family: str, table: str, name: str, hook: str | None = None, policy: str = "accept") -> dict:
-    base = {"hook": hook, "policy": policy} if hook else {}
-    return {"chain": {"family": family, "table": table, "name": name, **base}}
-
-
-CHAINS = [
-    chain("ip", "filter", "FORWARD", "forward", "drop"),
-    chain("ip", "filter", "INPUT", "input", "drop"),
-    chain("ip", "filter", "DOCKER-USER"),
-    chain("ip6", "filter", "FORWARD", "forward"),
-    chain("inet", "firewalld", "filter_FORWARD", "forward"),
-    chain("inet", "netloom", "forward", "forward", "drop"),
-]
-
-
-def test_foreign_drops_are_chains_of_others_that_forward_and_drop():
-    assert foreign_drops({"nftables": CHAINS}) == ("ip filter FORWARD", "inet firewalld filter_FORWARD")
-
-
-@pytest.mark.parametrize("right", ["br-a", {"set": ["br-a", "br-c"]}])
-def test_foreign_drops_passes_over_a_table_that_names_the_bridge(right):
-    expression = [{"match": {"op": "==", "left": {"meta": {"key": "iifname"}}, "right": right}}, {"accept": None}]
-    rule = {"rule": {"family": "ip", "table": "filter", "chain": "DOCKER-USER", "expr": expression}}
-    assert foreign_drops({"nftables": [*CHAINS, rule]}, "br-a") == ("inet firewalld filter_FORWARD",)
-    assert len(foreign_drops({"nftables": [*CHAINS, rule]}, "br-b")) == 2
-
-
-@pytest.mark.parametrize(
-    "name, words",
-    [
-        ("ip filter FORWARD", "iptables -I DOCKER-USER -o br-a -j ACCEPT"),
-        ("ip filter FORWARD", "ufw route allow in on br-a"),
-        ("ip6 filter FORWARD", "ip6tables -I DOCKER-USER -i br-a -j ACCEPT"),
-        ("inet firewalld filter_FORWARD", "--zone=trusted --add-interface=br-a"),
-        ("inet mine forward", 'iifname "br-a" accept'),
-    ],
-)
-def test_cure_names_the_bridge_in_the_language_of_the_owner(name, words):
-    assert words in cure(name, "br-a")
+    assert rules("published")["publish6"] == [
+        {
+            "dnat": {
+                "family": "ip6",
+                "addr": {"map": {"key": {"concat": service}, "data": "@hosts6"}},
+                "port": {"map": {"key": {"concat": service}, "data": "@ports6"}},
+            }
+        }
+    ]

@@ -12,7 +12,13 @@ from ipaddress import ip_address, ip_interface, ip_network
 import pytest
 from ansible_collections.netloom.containers.plugins.module_utils import _inspect as inspect
 from ansible_collections.netloom.containers.plugins.module_utils import _inspect_endpoint as inspect_endpoint
-from ansible_collections.netloom.containers.plugins.module_utils._model import Endpoint, Network, Pool, Sandbox
+from ansible_collections.netloom.containers.plugins.module_utils._model import (
+    Endpoint,
+    Network,
+    Pool,
+    PublishedPort,
+    Sandbox,
+)
 
 NET = Network(
     name="app",
@@ -46,6 +52,10 @@ C1 = Endpoint(
     static=("ipv4",),
     sandbox=Sandbox("/run/netns/c1", "boot", 7, 9),
 )
+
+
+def nowhere(port):
+    return ()
 
 
 def test_a_network_has_exactly_dockers_keys_and_values():
@@ -117,7 +127,7 @@ def test_what_is_not_known_yet_is_null():
 
 
 def test_an_endpoint_has_exactly_dockers_keys_and_our_own():
-    assert inspect_endpoint.endpoint(C1, NET, {}, live=True) == {
+    assert inspect_endpoint.endpoint(C1, NET, {}, nowhere, live=True) == {
         "IPAMConfig": {"IPv4Address": "10.50.0.128"},
         "Links": None,
         "Aliases": None,
@@ -133,6 +143,7 @@ def test_an_endpoint_has_exactly_dockers_keys_and_our_own():
         "GlobalIPv6Address": "fd00::2",
         "GlobalIPv6PrefixLen": 64,
         "DNSNames": None,
+        "Ports": {},
         "InterfaceName": "eth0",
         "HostInterface": "veth0123456789a",
         "SandboxKey": "/run/netns/c1",
@@ -141,13 +152,45 @@ def test_an_endpoint_has_exactly_dockers_keys_and_our_own():
 
 
 def test_an_endpoint_without_addresses_of_a_family_has_empty_text_and_zero():
-    shape = inspect_endpoint.endpoint(replace(C1, ipv6=None, static=(), sandbox=None), NET, {}, live=False)
+    shape = inspect_endpoint.endpoint(replace(C1, ipv6=None, static=(), sandbox=None), NET, {}, nowhere, live=False)
     assert (shape["GlobalIPv6Address"], shape["GlobalIPv6PrefixLen"], shape["IPv6Gateway"]) == ("", 0, "")
     assert (shape["IPAMConfig"], shape["SandboxKey"], shape["Pending"]) == (None, "", True)
 
 
 def test_an_internal_network_gives_no_gateway():
-    assert inspect_endpoint.endpoint(C1, replace(NET, internal=True), {}, live=True)["Gateway"] == ""
+    assert inspect_endpoint.endpoint(C1, replace(NET, internal=True), {}, nowhere, live=True)["Gateway"] == ""
+
+
+def ports(places, *published):
+    return inspect_endpoint.endpoint(replace(C1, ports=published), NET, {}, places, live=True)["Ports"]
+
+
+def everywhere(port):
+    return ((4, port.address), (6, port.address))
+
+
+def test_ports_have_the_shape_of_dockers_network_settings():
+    assert ports(everywhere, PublishedPort("tcp", 80, 8080), PublishedPort("udp", 53, 5353)) == {
+        "80/tcp": [{"HostIp": "0.0.0.0", "HostPort": "8080"}, {"HostIp": "::", "HostPort": "8080"}],
+        "53/udp": [{"HostIp": "0.0.0.0", "HostPort": "5353"}, {"HostIp": "::", "HostPort": "5353"}],
+    }
+
+
+def test_a_port_at_one_address_is_shown_there():
+    assert ports(lambda port: [(4, port.address)], PublishedPort("tcp", 80, 8080, "127.0.0.1")) == {
+        "80/tcp": [{"HostIp": "127.0.0.1", "HostPort": "8080"}]
+    }
+
+
+def test_all_ports_of_the_host_that_lead_to_one_of_the_members_stand_together():
+    published = (PublishedPort("tcp", 80, 8080), PublishedPort("tcp", 80, 8081, chosen=True))
+    assert ports(lambda port: [(4, "")], *published) == {
+        "80/tcp": [{"HostIp": "0.0.0.0", "HostPort": "8080"}, {"HostIp": "0.0.0.0", "HostPort": "8081"}]
+    }
+
+
+def test_a_port_that_is_published_nowhere_is_shown_as_exposed_only():
+    assert ports(nowhere, PublishedPort("tcp", 80, 8080)) == {"80/tcp": []}
 
 
 PREDEFINED = ("bridge", "host", "none")

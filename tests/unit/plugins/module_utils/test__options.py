@@ -9,7 +9,7 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.netloom.containers.plugins.module_utils._model import PoolSpec
+from ansible_collections.netloom.containers.plugins.module_utils._model import PoolSpec, PortSpec
 from ansible_collections.netloom.containers.plugins.module_utils._options import common, info, namespace
 from ansible_collections.netloom.containers.plugins.module_utils._options import endpoint as endpoints
 from ansible_collections.netloom.containers.plugins.module_utils._options import network as networks
@@ -149,6 +149,11 @@ def test_members_are_names_or_options_of_an_attachment():
         ([{"container": "c1", "mac_address": "zz"}], "option_invalid", "connected[0].mac_address: 'zz'"),
         ([{"container": "c1", "interface_name": "a/b"}], "invalid_ifname", "connected[0].interface_name: 'a/b'"),
         ([{"container": "c1", "gw_priority": "high"}], "option_invalid", "connected[0]: argument 'gw_priority'"),
+        (
+            ["c0", {"container": "c1", "published_ports": ["80", "80:80/foo"]}],
+            "option_invalid",
+            "connected[1].published_ports[1]: '80:80/foo' has the protocol 'foo'; it is one of tcp, udp, sctp",
+        ),
         ([{"container": "c1", "runtime": "lxc"}], "option_invalid", "connected[0]: value of runtime must be one of"),
     ],
 )
@@ -174,10 +179,42 @@ def test_an_attachment_has_canonical_values():
     assert (spec.ifname, spec.gw_priority, spec.driver_opts) == ("web0", 7, (("ifname", "web0"),))
 
 
+def test_ports_that_are_omitted_are_none_and_emptied_ones_are_empty():
+    assert endpoint().ports is None
+    assert endpoint(published_ports=[]).ports == ()
+
+
+@pytest.mark.parametrize("option", ["published_ports", "ports"])
+def test_ports_are_read_in_dockers_syntax_also_where_yaml_made_numbers_of_them(option):
+    assert endpoint(**{option: ["8080:80", 443, "127.0.0.1:53:53/udp"]}).ports == (
+        PortSpec("tcp", 80, 8080, 8080),
+        PortSpec("tcp", 443),
+        PortSpec("udp", 53, 53, 53, "127.0.0.1"),
+    )
+
+
+def test_one_port_need_not_be_a_list():
+    assert endpoint(published_ports="8080:80").ports == (PortSpec("tcp", 80, 8080, 8080),)
+
+
+def test_a_member_can_publish_ports():
+    assert members({"container": "c1", "published_ports": ["8080:80"]})[0].ports == (PortSpec("tcp", 80, 8080, 8080),)
+
+
 @pytest.mark.parametrize(
     ("given", "code", "message"),
     [
         ({"network": ""}, "invalid_name", "network: must not be empty"),
+        (
+            {"published_ports": ["8080:80", "70000:80"]},
+            "option_invalid",
+            "published_ports[1]: '70000:80' has the port 70000; the largest is 65535",
+        ),
+        (
+            {"published_ports": ["80:80", "80:81"]},
+            "option_invalid",
+            "published_ports: port 80/tcp cannot lead to both 80 and 81",
+        ),
         ({"ipv4_address": "fd00::1"}, "invalid_address", "ipv4_address: fd00::1 is not an IPv4 address"),
         ({"ipv6_address": "10.0.0.1"}, "invalid_address", "ipv6_address: 10.0.0.1 is not an IPv6 address"),
         ({"ipv4_address": "10.0.0.1/24"}, "invalid_address", "ipv4_address: '10.0.0.1/24'"),
@@ -278,6 +315,11 @@ def test_the_items_of_a_topology_are_specs_of_their_own():
             {"networks": [{"name": "n", "labels": {"netloom.topology": "x"}}]},
             "option_invalid",
             "networks[0].labels.netloom.topology: says which topology made a network; it is not given",
+        ),
+        (
+            {"attachments": [{"network": "n", "container": "c", "published_ports": ["80:0"]}]},
+            "option_invalid",
+            "attachments[0].published_ports[0]: '80:0' has the container port 0; it is from 1 to 65535",
         ),
         (
             {"attachments": [{"network": "n", "container": "c", "mac_address": "01:00:00:00:00:00"}]},

@@ -136,7 +136,7 @@ def test_an_option_is_the_same_by_short_name_and_by_label(name):
         (
             spec(options=(("mtuu", "1400"),)),
             "option_unknown",
-            "driver_options: 'mtuu' is not an option of driver bridge (did you mean mtu?); it knows bridge_name, icc, ",
+            "driver_options: 'mtuu' is not an option of driver bridge (did you mean mtu?); it knows bridge_name, gateway_mode_ipv4, ",
         ),
         (
             spec(options=(("mtu", "1400"), ("com.docker.network.driver.mtu", "1300"))),
@@ -191,7 +191,11 @@ def test_an_option_is_the_same_by_short_name_and_by_label(name):
             "option_invalid",
             "ipam_config[0].subnet: fd00::/64 contradicts enable_ipv6: false",
         ),
-        (spec(enable_ipv6=True), "option_invalid", "enable_ipv6: true needs an IPv6 subnet in ipam_config"),
+        (
+            spec(options=(("gateway_mode_ipv6", "isolated"),)),
+            "option_invalid",
+            "driver_options.gateway_mode_ipv6: isolated needs internal: true",
+        ),
         (
             spec("net", "fd00::/64", options=(("mtu", "1279"),)),
             "option_invalid",
@@ -373,3 +377,48 @@ def test_an_address_that_a_member_has_cannot_be_reserved_even_by_force(asked, wh
 
 def test_a_subnet_without_members_can_go():
     assert resolve.obstacles(resolved(spec("net", "10.60.0.0/24"), RECORDED), RECORDED, []) == ()
+
+
+# --- IPv6 ---
+
+
+def test_a_network_that_asks_for_ipv6_gets_a_subnet_of_this_host_and_its_name():
+    asked = spec(enable_ipv6=True)
+    found = resolved(asked, facts=HostFacts(identity="one")).pools[1]
+    assert (found.subnet.prefixlen, found.subnet.network_address.packed[0], found.auto) == (64, 0xFD, True)
+    assert found.gateway == found.subnet[1]
+    assert resolved(asked, facts=HostFacts(identity="one")).pools[1] == found
+    sibling = resolved(spec("other", enable_ipv6=True), facts=HostFacts(identity="one")).pools[1].subnet
+    elsewhere = resolved(asked, facts=HostFacts(identity="two")).pools[1].subnet
+    assert sibling != found.subnet
+    assert sibling.network_address.packed[:6] == found.subnet.network_address.packed[:6]  # one global id for a host
+    assert elsewhere.network_address.packed[:6] != found.subnet.network_address.packed[:6]
+
+
+def test_a_subnet_of_this_host_that_is_taken_is_passed_over():
+    asked = spec(enable_ipv6=True, enable_ipv4=False)
+    (first,) = resolved(asked, facts=HostFacts(identity="one")).pools
+    facts = HostFacts(identity="one", subnets=((first.subnet, "route"),))
+    (second,) = resolved(asked, facts=facts).pools
+    assert int(second.subnet.network_address) == int(first.subnet.network_address) + (1 << 64)
+
+
+def test_an_ipv6_subnet_of_our_choice_is_kept_until_it_is_asked_to_go():
+    before = resolved(spec("net", "10.50.0.0/24", enable_ipv6=True), facts=HostFacts(identity="one"))
+    assert resolved(spec("net", "10.50.0.0/24"), before).pools == before.pools
+    assert resolved(spec("net", "10.50.0.0/24", enable_ipv6=False), before).pools == before.pools[:1]
+
+
+def test_a_kernel_without_ipv6_is_refused_for_what_needs_it(refused):
+    facts = HostFacts(ipv6=False)
+    assert refused(resolved, spec(enable_ipv6=True), None, (), facts)[0] == "kernel_unsupported"
+    assert resolved(spec(), facts=facts).enable_ipv6 is False
+
+
+@pytest.mark.parametrize("internal", [True, False])
+def test_uplinks_are_remembered_from_when_a_network_begins_to_forward_ipv6(internal):
+    facts = HostFacts(advertised=("eth0",))
+    network = resolved(spec("net", "fd00::/64", enable_ipv4=False, internal=internal), facts=facts)
+    assert network.advertised == (() if internal else ("eth0",))
+    later = resolved(spec(internal=False), network, facts=HostFacts(advertised=("eth1",)))
+    assert later.advertised == (("eth1",) if internal else ("eth0",))
