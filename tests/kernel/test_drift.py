@@ -186,3 +186,13 @@ def test_a_foreign_default_route_stays_and_is_told():
     assert result.outcome.warnings == (
         "route 0.0.0.0/0 in c1: there is one already that is not ours, through 10.1.0.77; it is kept",
     )
+
+
+def test_what_the_host_gets_inside_a_subnet_of_ours_is_told():
+    rig.run("ip", "link", "add", "vpn0", "type", "bridge")
+    rig.run("ip", "address", "add", "10.1.0.200/25", "dev", "vpn0")
+    rig.run("ip", "link", "set", "vpn0", "up")
+    assert drift("net") == ["subnet 10.1.0.0/24 overlaps address 10.1.0.200/25 on vpn0 of the host"]
+    assert drift("other") == []
+    rig.run("ip", "link", "delete", "vpn0")
+    assert drift("net") == []

@@ -338,6 +338,9 @@ def test_a_process_that_binds_a_published_port_later_gets_no_connections(version
         arrives(None, HOST[version], 8080, member)
         arrives(LAN.netns, HOST[version], 8080, process, expect=False)
         arrives(None, "::1", 8080, process)
+        (warning,) = engine.result_of(attach("net", "c1")).outcome.warnings
+        assert warning.startswith(f"published_ports: process {os.getpid()} (")
+        assert warning.endswith(") has taken port 8080/tcp since; connections to it still lead to c1")
         do(publish("c1"))
         arrives(LAN.netns, HOST[version], 8080, process)
 

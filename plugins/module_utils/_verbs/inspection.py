@@ -16,6 +16,7 @@ from .._drivers.options import labelled
 from .._drivers.registry import driver
 from .._model import Endpoint, Network
 from .._names import PREDEFINED, network_id
+from .._subnets import Occupied
 
 
 def inspect(
@@ -26,6 +27,7 @@ def inspect(
     With `verify`, each has Drift: one line for everything that is not as the records say.
     """
     found = []
+    of_host: Occupied | None = None
     for network, members in _recorded(host, names):
         labels = labelled(network.options, driver(network.driver).OPTIONS)
         live = {member.place for member in members if host.lives(member.sandbox)}
@@ -34,7 +36,9 @@ def inspect(
             if verify:
                 from . import networks
 
-                shape["Drift"] = list(networks.drift(host, network))
+                if of_host is None:
+                    of_host = Occupied(host.facts(host.records.bridges()).subnets)
+                shape["Drift"] = list(networks.drift(host, network, of_host))
             found.append(shape)
     return found
 

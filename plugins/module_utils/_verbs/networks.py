@@ -19,6 +19,7 @@ from .._draft_networks import draft_connected, draft_network, drop_network
 from .._errors import NetloomError
 from .._goal import goal_of
 from .._model import PRESENT, EndpointSpec, Network, NetworkSpec
+from .._subnets import Occupied
 from .result import Result, as_recorded
 
 
@@ -64,8 +65,11 @@ def network_absent(host: Any, name: str, *, force: bool = False, dry_run: bool =
     return Result(converge(goal_of(draft, host), host, dry_run=dry_run))
 
 
-def drift(host: Any, network: Network) -> tuple[str, ...]:
-    """Return, one line each, what of a recorded network is not as the records say. Changes nothing."""
+def drift(host: Any, network: Network, of_host: Occupied) -> tuple[str, ...]:
+    """Return, one line each, what of a recorded network is not as the records say. Changes nothing.
+
+    `of_host` are the subnets that the host has of its own by now.
+    """
     entry = host.records.network(network.name)
     if entry is None:
         return ()
@@ -81,6 +85,8 @@ def drift(host: Any, network: Network) -> tuple[str, ...]:
         result = _made(host, NetworkSpec(network.name), appends=True, dry_run=True)
     except NetloomError as exc:
         return (*lines, exc.message)
+    overlaps = ((pool.subnet, of_host.overlapping(pool.subnet)) for pool in network.pools)
+    lines += [f"subnet {subnet} overlaps {found[1]} of the host" for subnet, found in overlaps if found]
     lines += [spoken_drift(change) for change in result.outcome.changes]
     lines += [
         f"endpoint of {member.container} on network {network.name} is pending: its container does not run"
