@@ -135,8 +135,12 @@ class Draft:
         if self._claims is None:
             from ._publishing import PortClaims  # few tasks have to do with ports
 
-            self._claims = PortClaims(self.records, self._claimed)
+            self._claims = PortClaims(self.records.port_slots, self._versions, self._claimed)
         return self._claims
+
+    def _versions(self, slot: Slot) -> tuple[Endpoint, ...]:
+        entry = self.endpoint_entry(slot)
+        return entry.all if entry else ()
 
     def _claimed(self, endpoint: Endpoint) -> Iterator[tuple[str, int, int, str]]:
         network = self.network(endpoint.network)

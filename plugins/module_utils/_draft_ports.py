@@ -72,7 +72,6 @@ def _warn(draft: Draft, endpoint: Endpoint, rules: PortRules) -> None:
 def _rules(draft: Draft, host: Any, network: Network, endpoint: Endpoint) -> PortRules:
     slot = (network.name, endpoint.place)
     entry, old = draft.endpoint_entry(slot), draft.network_entry(network.name)
-
     known = {replace(port, chosen=False) for port in entry.value.ports} if entry and old else set()
 
     def was_bound(port: PublishedPort) -> Iterable[Bound]:

@@ -9,7 +9,7 @@ Collection-private and pure: what is taken comes in as an argument. Floor 1.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any, Callable
+from typing import Callable, NamedTuple
 
 from ._errors import NetloomError
 from ._model import Endpoint, PortSpec, PublishedPort
@@ -35,41 +35,65 @@ def bindings(port: PublishedPort, endpoint: Endpoint, default_ipv4: str = "") ->
 class PortClaims:
     """Who holds which ports of the host: as recorded, and as a task is about to change it.
 
-    `recorded` has `port_holders(protocol, port, but)`, which returns endpoints in other slots than `but`.
+    `slots` returns those that the records have a port in, at whatever address; `versions` what is recorded of a slot,
+    of an unfinished one all that it may be; `claimed` yields (protocol, port, IP version, address) of all that an
+    endpoint holds. What is asked of one port costs the same however many ports its holders have.
     """
 
-    def __init__(self, recorded: Any, claimed: Callable[[Endpoint], Iterable[tuple[str, int, int, str]]]):
-        self._recorded = recorded
-        self._claimed = claimed  # (protocol, port, IP version, address) of all that an endpoint holds
-        self._mine: dict[Slot, tuple[Endpoint | None, tuple[tuple[str, int, int, str], ...]]] = {}
-        self._holders: dict[tuple[str, int], list[Endpoint]] = {}
+    def __init__(
+        self,
+        slots: Callable[[str, int], Iterable[Slot]],
+        versions: Callable[[Slot], Iterable[Endpoint]],
+        claimed: Callable[[Endpoint], Iterable[tuple[str, int, int, str]]],
+    ):
+        self._slots, self._versions, self._claimed = slots, versions, claimed
+        self._recorded: dict[Slot, list[_Claim]] = {}
+        self._mine: dict[Slot, list[_Claim]] = {}
+        self._holders: dict[tuple[str, int], dict[Slot, None]] = {}  # of what this task decided on
 
     def put(self, slot: Slot, endpoint: Endpoint | None) -> None:
         """Have a slot hold the ports of `endpoint`; None, or one without any, frees them."""
-        before, claims = self._mine.get(slot, (None, ()))
-        for protocol, port, _version, _address in claims:
-            holders = self._holders[protocol, port]
-            holders[:] = [holder for holder in holders if holder is not before]
-        claims = tuple(self._claimed(endpoint)) if endpoint is not None and endpoint.ports else ()
-        self._mine[slot] = (endpoint, claims)
-        for protocol, port, _version, _address in claims:
-            self._holders.setdefault((protocol, port), []).append(endpoint)  # type: ignore[arg-type]
+        for claim in self._mine.get(slot, ()):
+            for port in claim.ports:
+                del self._holders[port][slot]
+        claims = [self._claim(endpoint)] if endpoint is not None and endpoint.ports else []
+        self._mine[slot] = claims
+        for claim in claims:
+            for port in claim.ports:
+                self._holders.setdefault(port, {})[slot] = None
 
-    def holder(self, slot: Slot, protocol: str, port: int, bound: Iterable[tuple[int, str]]) -> Endpoint | None:
+    def holder(self, slot: Slot, protocol: str, port: int, bound: Iterable[Bound]) -> Endpoint | None:
         """Return an endpoint in another slot that holds a port at one of the addresses `bound`."""
+        wanted, asked = [*bound], (protocol, port)
+        mine = (claim for other in self._holders.get(asked, ()) if other != slot for claim in self._mine[other])
         recorded = (
-            endpoint
-            for endpoint in self._recorded.port_holders(protocol, port, slot)
-            if (endpoint.network, endpoint.place) not in self._mine
+            claim
+            for other in self._slots(protocol, port)
+            if other != slot and other not in self._mine
+            for claim in self._recorded_in(other)
         )
-        wanted = [*bound]
-        for endpoint in (*self._holders.get((protocol, port), ()), *recorded):
-            if (endpoint.network, endpoint.place) == slot:
-                continue
-            for held_protocol, held, version, address in self._claimed(endpoint):
-                if (held_protocol, held) == (protocol, port) and _overlap(version, address, wanted):
-                    return endpoint
+        for claim in (*mine, *recorded):
+            if any(_overlap(version, address, wanted) for version, address in claim.ports.get(asked, ())):
+                return claim.endpoint
         return None
+
+    def _recorded_in(self, slot: Slot) -> list[_Claim]:
+        if slot not in self._recorded:
+            self._recorded[slot] = [self._claim(endpoint) for endpoint in self._versions(slot)]
+        return self._recorded[slot]
+
+    def _claim(self, endpoint: Endpoint) -> _Claim:
+        ports: dict[tuple[str, int], list[Bound]] = {}
+        for protocol, port, version, address in self._claimed(endpoint):
+            ports.setdefault((protocol, port), []).append((version, address))
+        return _Claim(endpoint, ports)
+
+
+class _Claim(NamedTuple):
+    """An endpoint, and where it holds which (protocol, port)."""
+
+    endpoint: Endpoint
+    ports: dict[tuple[str, int], list[Bound]]
 
 
 def _overlap(version: int, address: str, bound: Iterable[tuple[int, str]]) -> bool:

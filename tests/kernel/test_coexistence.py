@@ -347,6 +347,14 @@ def test_a_chain_that_lets_only_one_direction_through_is_warned_of(app):
     assert (warnings(), reach.closed()) == ((), NEVER)
 
 
+def test_who_publishes_a_port_is_told_what_has_come_since_the_network_was_made(app):
+    run("iptables-nft", "-P", "FORWARD", "DROP")
+    (warning,) = result_of(attach("app", "c1", ports=port_specs(["8081:80"]))).outcome.warnings
+    assert "drops what members send" in warning
+    assert "what comes to published ports" in warning
+    assert result_of(attach("app", "c1", ports=port_specs(["8081:80"]))).outcome.warnings == ()  # nothing was changed
+
+
 def test_an_administrators_own_drop_outlives_our_updates_and_repairs_and_wins(app):
     blocked = f'oifname "lan0" ip daddr {rig.Lan.neighbour} tcp dport {reach.OUTSIDE} drop'
     site = load("inet site", f'iifname "{app}" {blocked}')

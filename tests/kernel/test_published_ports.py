@@ -219,6 +219,13 @@ def test_the_hosts_ipv6_loopback_refuses_at_once(port):
         assert refused(None, "::1", 8080)
 
 
+def test_who_publishes_at_the_hosts_ipv6_loopback_alone_is_told_that_nothing_reaches_it():
+    result = engine.result_of(publish("c1", "[::1]:8080:80"))
+    assert result.outcome.warnings == (
+        "published_ports: [::1]:8080:80/tcp: the kernel routes nothing from [::1] to a container; use 127.0.0.1",
+    )
+
+
 def test_localhost_leads_to_the_member_all_the_same():
     do(publish("c1", "8080:80"))
     with bound("c1", C1[4], 80) as at:

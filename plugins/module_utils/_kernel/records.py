@@ -82,14 +82,9 @@ class Records:
         """Return the endpoints that a topology made."""
         return self._endpoints("topology = ? ORDER BY network, place", topology)
 
-    def port_holders(self, protocol: str, port: int, but: tuple[str, str]) -> list[Any]:
-        """Return the endpoints that hold a port of the host, at whatever address; of unfinished ones, each version.
-
-        `but` is the (network, place) of one that is not asked about, and not read: it may have thousands of ports.
-        """
-        rows = self.database.rows("SELECT network, place FROM ports WHERE protocol = ? AND port = ?", protocol, port)
-        entries = (self.endpoint(*row) for row in rows if row != but)
-        return [version for entry in entries if entry for version in entry.all]
+    def port_slots(self, protocol: str, port: int) -> list[tuple[str, str]]:
+        """Return the endpoints that hold a port of the host, at whatever address: (network, place) of each."""
+        return self.database.rows("SELECT network, place FROM ports WHERE protocol = ? AND port = ?", protocol, port)
 
     def leases(self, network: str) -> leases.RecordedLeases:
         """Return who holds which address of a network."""

@@ -39,6 +39,9 @@ def endpoint_present(host: Any, spec: EndpointSpec, *, dry_run: bool = False) ->
             outcome,
             warnings=(*outcome.warnings, f"container: {endpoint.container} does not run; its endpoint is pending"),
         )
+    if spec.ports and outcome.changes:
+        # So far whether other programs drop what the network forwards was told when it was made, long ago maybe.
+        outcome = replace(outcome, warnings=(*outcome.warnings, *host.forward_drops([network])))
     return Result(outcome, network, endpoint)
 
 

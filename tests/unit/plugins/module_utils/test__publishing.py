@@ -42,17 +42,25 @@ def claimed(endpoint):
 
 
 class Recorded:
-    """The records of endpoints that there are."""
+    """The records of endpoints that there are; `read` are the slots whose endpoints were asked for."""
 
     def __init__(self, *endpoints):
         self.endpoints = endpoints
+        self.read = []
 
-    def port_holders(self, protocol, port, but):
-        return [each for each in self.endpoints if any((p.protocol, p.host) == (protocol, port) for p in each.ports)]
+    def slots(self, protocol, port):
+        return [
+            slot(each) for each in self.endpoints if any((p.protocol, p.host) == (protocol, port) for p in each.ports)
+        ]
+
+    def versions(self, asked):
+        self.read.append(asked)
+        return [each for each in self.endpoints if slot(each) == asked]
 
 
 def claims(*recorded):
-    return PortClaims(Recorded(*recorded), claimed)
+    known = Recorded(*recorded)
+    return PortClaims(known.slots, known.versions, claimed)
 
 
 def claims_of_a_task(*endpoints):
@@ -389,3 +397,20 @@ def test_many_ports_are_resolved_without_comparing_each_with_each():
     processes = Processes()
     assert len(rules(held, processes).resolved(asked, (), ())) == 4096
     assert len(processes.asked) == 2 * 4096
+
+
+def test_an_endpoint_with_many_ports_is_read_once_whoever_asks_for_how_many():
+    many = tuple(PublishedPort("tcp", 80, port, "192.0.2.1") for port in range(1000, 2000))
+    known = Recorded(named("web", *many), named("db", network="back"))
+    held = PortClaims(known.slots, known.versions, claimed)
+    found = [held.holder(("net", "netns:c9"), "tcp", port, [(4, "192.0.2.2")]) for port in range(1000, 2000)]
+    assert found == [None] * 1000
+    assert held.holder(("net", "netns:c9"), "tcp", 1500, [(4, "192.0.2.1")]).container == "web"
+    assert known.read == [("net", "netns:web")]
+
+
+def test_an_endpoint_does_not_read_itself():
+    known = Recorded(named("web", PublishedPort("tcp", 80, 8080)))
+    held = PortClaims(known.slots, known.versions, claimed)
+    assert held.holder(("net", "netns:web"), "tcp", 8080, [(4, "")]) is None
+    assert known.read == []
