@@ -28,10 +28,10 @@ def sysctl(path: str, value: int | None = None, netns: str | None = None) -> int
         return int(file.read_text())
 
 
-def advertise(netns: str | None, ifname: str) -> None:
+def advertise(netns: str | None, ifname: str, *, prefix: bool = False) -> None:
     """Send a router advertisement (RFC 4861, section 4.2) for half an hour, with a prefix for everybody's own addresses."""
-    prefix = struct.pack("!BBBBIII", 3, 4, 64, 0xC0, 1800, 1800, 0) + socket.inet_pton(socket.AF_INET6, PREFIX)
-    message = struct.pack("!BBHBBHII", 134, 0, 0, 64, 0, 1800, 0, 0) + prefix
+    option = struct.pack("!BBBBIII", 3, 4, 64, 0xC0, 1800, 1800, 0) + socket.inet_pton(socket.AF_INET6, PREFIX)
+    message = struct.pack("!BBHBBHII", 134, 0, 0, 64, 0, 1800, 0, 0) + (option if prefix else b"")
     with rig.inside(netns):
         index = socket.if_nametoindex(ifname)
         with socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6) as packets:
@@ -62,6 +62,8 @@ def advertised() -> rig.Lan:
     sysctl(f"net/ipv6/conf/{lan.ifname}/accept_ra", 1)
     advertise(lan.netns, "eth0")
     rig.until(learnt)
+    for place, address in ((None, lan.neighbour), (None, lan.neighbour6), (lan.netns, lan.host)):
+        rig.pings(place, address)  # routes of a link come in a moment after it is up
     return lan
 
 
@@ -70,8 +72,7 @@ def advertised() -> rig.Lan:
 
 def test_a_default_route_that_a_router_advertises_is_kept_when_forwarding_is_switched_on(advertised):
     setting = f"net/ipv6/conf/{advertised.ifname}/accept_ra"
-    Path(rig.STATE_DIR).mkdir(mode=0o700)
-    before = rig.snapshot()
+    before = engine.picture()
     changes = sandwich(present("net", "fd00:1::/64", enable_ipv4=False))
     forwarding = changes.index("set sysctl net.ipv6.conf.all.forwarding: value 0 -> 1")
     assert changes.index(f"set sysctl net.ipv6.conf.{advertised.ifname}.accept_ra: value 1 -> 2") < forwarding
@@ -84,7 +85,7 @@ def test_a_default_route_that_a_router_advertises_is_kept_when_forwarding_is_swi
     assert sandwich(absent("other"))
     assert sysctl(setting) == 1
     assert learnt() == [advertised.ifname]
-    engine.same(rig.snapshot(), before, "made and removed")
+    engine.same(engine.picture(), before, "made and removed")
 
 
 def test_forwarding_alone_would_have_cost_the_host_its_default_route(advertised):
@@ -109,12 +110,12 @@ def test_a_member_is_no_router_to_other_members():
         rig.until(
             lambda name=name: rig.run("ip", "-6", "address", "show", "scope", "link", "-tentative", netns=name).stdout
         )
-    advertise("c2", "eth0")
+    advertise("c2", "eth0", prefix=True)
     rig.run("sleep", "0.5")
     assert learnt("c1") == []
     assert not [each for each in addresses("c1", "eth0") if each.startswith("2001:db8:aaaa:")]
     sysctl("net/ipv6/conf/eth0/accept_ra", 1, netns="c1")
-    advertise("c2", "eth0")
+    advertise("c2", "eth0", prefix=True)
     rig.until(lambda: [each for each in addresses("c1", "eth0") if each.startswith("2001:db8:aaaa:")])
 
 
