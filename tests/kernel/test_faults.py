@@ -80,6 +80,18 @@ CASES = {
     "change interface": Case(attach("net", "c1", ifname="lan0", mac="02:00:00:00:00:11"), before=MEMBERS),
     "detach": Case(detach("net", "c1"), before=MEMBERS),
     "detach with the default route": Case(detach("other", "c1"), before=ROUTED),
+    "make namespace": Case(namespace("c9")),
+    "remove namespace": Case(no_namespace("c9"), before=(NET, namespace("c9"), attach("net", "c9"))),
+    "topology": Case(SHOP),
+    "topology around a network": Case(SHOP, before=(NET, attach("net", "c2"))),
+    "less of a topology": Case(LESS, before=(SHOP,)),
+    "no topology": Case(no_topology("shop"), before=(SHOP,)),
+    "repair firewall": Case(present("net"), before=(*MEMBERS, OTHER), damage=("nft flush ruleset",)),
+    "repair links": Case(
+        present("net"), before=MEMBERS, damage=("ip link delete {bridge}", "ip -n c2 link delete eth0")
+    ),
+}
+FIREWALL = {
     "create with IPv6": Case(present("net", enable_ipv6=True)),
     "publish": Case(attach("net", "c1", ports=PORTS), before=(SIX, attach("net", "c1"))),
     "attach with ports": Case(attach("net", "c1", ports=PORTS, driver_opts=SECURED), before=(SIX,)),
@@ -96,18 +108,14 @@ CASES = {
     ),
     "detach with ports": Case(detach("net", "c2"), before=PUBLISHED),
     "repair ports": Case(present("net"), before=PUBLISHED, damage=("nft flush ruleset",)),
-    "make namespace": Case(namespace("c9")),
-    "remove namespace": Case(no_namespace("c9"), before=(NET, namespace("c9"), attach("net", "c9"))),
-    "topology": Case(SHOP),
-    "topology around a network": Case(SHOP, before=(NET, attach("net", "c2"))),
-    "less of a topology": Case(LESS, before=(SHOP,)),
-    "no topology": Case(no_topology("shop"), before=(SHOP,)),
-    "repair firewall": Case(present("net"), before=(*MEMBERS, OTHER), damage=("nft flush ruleset",)),
-    "repair links": Case(
-        present("net"), before=MEMBERS, damage=("ip link delete {bridge}", "ip -n c2 link delete eth0")
-    ),
 }
-each_case = pytest.mark.parametrize("case", CASES.values(), ids=list(CASES))
+each_case = pytest.mark.parametrize(
+    "case",
+    [
+        *(pytest.param(case, id=name) for name, case in CASES.items()),
+        *(pytest.param(case, id=name, marks=pytest.mark.packets) for name, case in FIREWALL.items()),
+    ],
+)
 
 
 @pytest.fixture(autouse=True)
