@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ._changes import Change
@@ -41,6 +41,7 @@ class Chain(NamedTuple):
 class Table(NamedTuple):
     """A table of ours: its family, and its sets and chains by name.
 
+    Whoever has something in the table has something in the first of its sets.
     No keyword of nft ("masquerade") may name one: `nft list ruleset` would print what `nft -f` cannot read.
     """
 
@@ -127,9 +128,10 @@ def _shape(items: Iterable[dict[str, Any]]) -> dict[str, Any]:
 # --- reading ---
 
 
-def observed(table: Table, listing: dict[str, Any] | None) -> tuple[Resource, ...]:
+def observed(table: Table, listing: dict[str, Any] | None, sets: Collection[str] | None = None) -> tuple[Resource, ...]:
     """Return the table and its elements as `nft -j list table` tells them; `listing` None means no table.
 
+    Elements are those of `sets`, by default of all: of thousands of published ports few tasks need to know.
     The digest of a table with anything missing, added or moved is `damaged: ` and what it is.
     """
     if listing is None:
@@ -138,15 +140,18 @@ def observed(table: Table, listing: dict[str, Any] | None) -> tuple[Resource, ..
     wanted, shape = _shape(definition(table)), _shape(items)
     damage = [name for name in {**wanted, **shape} if shape.get(name) != wanted.get(name)]
     found = Ruleset("damaged: " + ", ".join(damage), table.family) if damage else ruleset(table)
-    return (found, *_elements_in(items, table.family))
+    wanted_sets = table.sets if sets is None else sets
+    return (found, *_elements_in(items, table.family, wanted_sets))
 
 
-def _elements_in(items: Iterable[dict[str, Any]], family: str) -> Iterator[Element]:
+def _elements_in(items: Iterable[dict[str, Any]], family: str, sets: Collection[str]) -> Iterator[Element]:
     for item in items:
-        for each in item.get("set", {}).get("elem", ()):
-            yield Element(item["set"]["name"], _parts(each), family=family)
-        for key, value in item.get("map", {}).get("elem", ()):
-            yield Element(item["map"]["name"], _parts(key), _parts(value), family=family)
+        for kind, body in item.items():
+            if kind not in ("set", "map") or body["name"] not in sets:
+                continue
+            for each in body.get("elem", ()):
+                key, value = each if kind == "map" else (each, None)
+                yield Element(body["name"], _parts(key), _parts(value) if kind == "map" else (), family=family)
 
 
 def _parts(value: Any) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -21,7 +21,7 @@ from .. import _firewall
 from .._changes import Change
 from .._errors import NetloomError
 from .._nft import TABLE, Table, observed, probes, ruleset, transaction
-from .._resources import Entry, Resource, Ruleset
+from .._resources import Element, Entry, Resource, Ruleset
 
 TIMEOUT = 30
 ATTEMPTS = 5
@@ -39,12 +39,12 @@ _MODULES = {
 }
 
 
-def table(family: str = "inet") -> tuple[Resource, ...]:
-    """Return all that is in our table of a family, the table itself included; nothing when there is none."""
+def table(family: str = "inet", sets: Collection[str] | None = None) -> tuple[Resource, ...]:
+    """Return what is in our table of a family (of `sets` only, where given), itself included; nothing if there is none."""
     done = _nft("list", "table", family, TABLE)
     if done.returncode and _UNSUPPORTED[0] in done.stderr:
         return ()
-    return observed(_definition(family), _answer(done))
+    return observed(_definition(family), _answer(done), sets)
 
 
 def _definition(family: str) -> Table:
@@ -61,7 +61,10 @@ def observe(host: Any, wanted: Sequence[Resource]) -> Iterator[Resource]:
     for resource in wanted:
         by_family.setdefault(resource.family, []).append(resource)  # type: ignore[attr-defined]
     for family, resources in by_family.items():
-        yield from _observed(table(family), resources)
+        elements = (element for each in resources for element in getattr(each, "elements", (each,)))
+        sets = {element.set for element in elements if isinstance(element, Element)}
+        # The first set tells whether somebody else has something in the table.
+        yield from _observed(table(family, {next(iter(_definition(family).sets)), *sets}), resources)
 
 
 def _observed(found: Sequence[Resource], wanted: Sequence[Any]) -> Iterator[Resource]:
