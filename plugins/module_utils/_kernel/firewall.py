@@ -62,9 +62,9 @@ def observe(host: Any, wanted: Sequence[Resource]) -> Iterator[Resource]:
         by_family.setdefault(resource.family, []).append(resource)  # type: ignore[attr-defined]
     for family, resources in by_family.items():
         elements = (element for each in resources for element in getattr(each, "elements", (each,)))
-        sets = {element.set for element in elements if isinstance(element, Element)}
-        # The first set tells whether somebody else has something in the table.
-        yield from _observed(table(family, {next(iter(_definition(family).sets)), *sets}), resources)
+        first, *_others = _definition(family).sets  # it tells whether somebody else has something in the table
+        sets = {first, *(element.set for element in elements if isinstance(element, Element))}
+        yield from _observed(table(family, sets), resources)
 
 
 def _observed(found: Sequence[Resource], wanted: Sequence[Any]) -> Iterator[Resource]:
