@@ -11,14 +11,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
 from ._changes import Change
 from ._resources import PROTOCOLS, Element, Entry, Resource, Ruleset
 
 TABLE = "netloom"  # the name of each table of ours, in whatever family
-# nft names a protocol where /etc/protocols does, which need not be there.
-_NUMBERS = PROTOCOLS
 ACCEPT, DROP = {"accept": None}, {"drop": None}
 
 
@@ -49,6 +48,9 @@ class Table(NamedTuple):
     sets: Mapping[str, Set]
     chains: Mapping[str, Chain]
 
+    def __hash__(self) -> int:
+        return hash(self.family)
+
 
 # --- words of rules ---
 
@@ -76,6 +78,7 @@ def digest_of(value: Any) -> str:
 # --- what a table is made of ---
 
 
+@cache  # it has a digest for each rule, and each look at a table compares with it
 def definition(table: Table) -> tuple[dict[str, Any], ...]:
     """Return what the table is made of, in the order in which nft takes it: the table itself, sets, chains, rules."""
     place = {"family": table.family, "table": TABLE}
@@ -93,6 +96,7 @@ def definition(table: Table) -> tuple[dict[str, Any], ...]:
     return tuple(parts)
 
 
+@cache
 def ruleset(table: Table) -> Ruleset:
     """Return the resource that the table is when nothing is wrong with it."""
     return Ruleset(digest_of(definition(table)), table.family)
@@ -158,7 +162,8 @@ def _parts(value: Any) -> tuple[str, ...]:
     if isinstance(value, dict) and "elem" in value:  # with a comment, counter or timeout
         value = value["elem"]["val"]
     parts = value["concat"] if isinstance(value, dict) and "concat" in value else (value,)
-    return tuple(_NUMBERS.get(str(part), str(part)) for part in parts)
+    # nft names a protocol where /etc/protocols does, which need not be there.
+    return tuple(PROTOCOLS.get(str(part), str(part)) for part in parts)
 
 
 # --- changing ---

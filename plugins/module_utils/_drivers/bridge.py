@@ -75,7 +75,7 @@ def bound(network: Network, endpoint: Endpoint, port: PublishedPort) -> Iterator
 
 def network_resources(network: Network) -> Iterator[Resource]:
     """Yield the firewall, the host's forwarding, the bridge and its gateway addresses."""
-    from .._firewall import RULESET, Family, elements  # an attachment has no need of it
+    from .._firewall import RULESET, Family, elements  # to detach is to do without
 
     options = dict(network.options)
     name = network.ifname

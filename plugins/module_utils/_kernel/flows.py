@@ -12,11 +12,11 @@ import errno
 import ipaddress
 import socket
 import struct
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from .._errors import NetloomError
 from .._flows import Flows
+from .._model import HOST
 from .._resources import PROTOCOLS
 from . import netlink
 from .wire import Message, Wire, attribute, attributes
@@ -48,13 +48,8 @@ def forget(host: Any, flows: Flows) -> None:
 
     :raises NetloomError: kernel_unsupported, it tracks connections but cannot be told to forget any.
     """
-    local = {packed for packed, _length in _addresses(host)} if flows.gained else set()
+    local = {each.address for each in netlink.all_addresses(host.netlink(HOST))} if flows.gained else set()
     host.execute("forget connections", _forget, flows, local)
-
-
-def _addresses(host: Any) -> Iterator[tuple[bytes, int]]:
-    for address in netlink.all_addresses(host.netlink("")):
-        yield address.address, address.prefixlen
 
 
 def _forget(flows: Flows, local: set[bytes]) -> None:
