@@ -17,7 +17,6 @@ from ._errors import NetloomError
 from ._frozen import dataclass
 from ._model import HOST, Endpoint, Key
 from ._resources import (
-    Bridge,
     EndpointRecord,
     Link,
     NamespaceRecord,
@@ -27,7 +26,6 @@ from ._resources import (
     Route,
     Ruleset,
     Sysctl,
-    Veth,
     is_common,
 )
 
@@ -188,7 +186,7 @@ def _observe(host: Any, scope: Iterable[Resource]) -> list[Resource]:
     The other end of a link of ours may have a name that another one wants: that is no foreign interface.
     """
     observed = host.observe(scope)
-    ours = {key for item in observed if isinstance(item, (Bridge, Veth)) for key in item.provides}
+    ours = {key for item in observed if item.is_link for key in item.provides}
     return [item for item in observed if not (isinstance(item, Link) and item.key in ours)]
 
 
@@ -196,13 +194,13 @@ def _refuse_foreign(desired: Iterable[Resource], observed: Iterable[Resource]) -
     """:raises NetloomError: something that is not ours has a name that we want."""
     foreign = {item.key: item for item in observed if isinstance(item, Link)}
     for resource in desired:
-        if isinstance(resource, (Bridge, Veth)):
+        if resource.is_link:
             for key in resource.provides:
                 if key in foreign:
                     raise _in_the_way(resource, foreign[key])
 
 
-def _in_the_way(wanted: Bridge | Veth, found: Link) -> NetloomError:
+def _in_the_way(wanted: Resource, found: Link) -> NetloomError:
     kind = found.kind or "physical interface"
     article = "an" if kind[0] in "aeiou" else "a"
     if found.place == HOST:

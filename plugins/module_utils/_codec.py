@@ -54,6 +54,7 @@ def _pool(fields: dict[str, Any]) -> Pool:
         ip_range=ipaddress.ip_network(fields["ip_range"]) if fields["ip_range"] else None,
         aux=tuple((name, ipaddress.ip_address(address)) for name, address in fields["aux"]),
         auto=fields["auto"],
+        shim=ipaddress.ip_address(fields["shim"]) if fields.get("shim") else None,
     )
 
 

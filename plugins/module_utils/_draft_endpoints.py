@@ -13,6 +13,7 @@ from typing import Any
 
 from . import _endpoints
 from ._draft import Draft, Slot, same_sandbox
+from ._drivers.registry import driver
 from ._errors import NetloomError
 from ._model import Endpoint, EndpointSpec, Network, Sandbox
 
@@ -55,6 +56,10 @@ def draft_endpoint(draft: Draft, host: Any, network: Network, spec: EndpointSpec
         ifnames |= {other.ifname for other in draft.at(place) if other.network != network.name}
         if recorded and recorded.sandbox and recorded.sandbox.cookie == sandbox.cookie:
             ifnames.discard(recorded.ifname)
+    if driver(network.driver).ON_PARENT:
+        from ._draft_parents import check_member
+
+        check_member(draft, host, network, place, spec.mac)
     off = network.enable_ipv6 and sandbox is not None and _has_no_ipv6(host, place)
     endpoint = _endpoints.endpoint(
         spec,

@@ -16,6 +16,7 @@ from typing import Any
 from . import _endpoints, _resolve
 from ._draft import Draft
 from ._draft_endpoints import draft_endpoint, drop_member, open_member, recorded_network, slot_of
+from ._drivers.registry import DRIVERS, driver
 from ._errors import NetloomError
 from ._model import PRESENT, Endpoint, EndpointSpec, HostFacts, Network, NetworkSpec
 from ._names import PREDEFINED, nearest
@@ -85,12 +86,30 @@ def draft_network(
         draft.taken = draft.taken or Taken(draft, host)
         facts = draft.taken.facts() if needs_facts else facts
         others = draft.taken.others(spec.name)
+    if _asks_for_parent(spec, recorded):
+        from ._draft_parents import on_parents
+
+        parent = dict(spec.options or ()).get("parent", recorded.parent if recorded else "")
+        known = [*on_parents(draft, spec.name)]
+        siblings = {network.name for network in known if network.parent == parent}
+        besides = siblings | facts.of_interface(parent)
+        others = replace(others, uplink=host.uplink, on_parents=lambda: known, besides=besides)
     owner = "" if spec.name in PREDEFINED else topology
     network = _resolve.network(spec, recorded, others, facts, host.state_dir, owner)
+    if driver(network.driver).ON_PARENT:
+        from ._draft_parents import with_shim
+
+        draft.put_network(network)
+        network = with_shim(draft, host, network)
     draft.put_network(network)
     if with_members and entry:
         _draft_members(draft, host, spec, entry, network)
     return network
+
+
+def _asks_for_parent(spec: NetworkSpec, recorded: Network | None) -> bool:
+    name = spec.driver or (recorded.driver if recorded else "bridge")
+    return name in DRIVERS and driver(name).ON_PARENT
 
 
 def _draft_members(draft: Draft, host: Any, spec: NetworkSpec, entry: Any, network: Network) -> None:

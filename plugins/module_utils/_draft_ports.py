@@ -14,6 +14,7 @@ from typing import Any
 
 from . import _endpoints
 from ._draft import Draft
+from ._drivers.registry import driver
 from ._errors import NetloomError
 from ._model import Endpoint, EndpointSpec, Network, PublishedPort
 from ._ports import OPTION
@@ -31,6 +32,11 @@ def with_ports(draft: Draft, host: Any, network: Network, endpoint: Endpoint, sp
     if spec.ports and network.internal:
         raise NetloomError(
             "option_invalid", f"{OPTION}: network {network.name} is internal; nothing outside reaches it"
+        )
+    if spec.ports and not driver(network.driver).BRIDGED:
+        raise NetloomError(
+            "option_invalid",
+            f"{OPTION}: driver {network.driver} publishes none; members are reached at their own addresses",
         )
     for port in spec.ports:
         if not any(bindings(PublishedPort(port.protocol, port.container, 0, port.address), endpoint)):

@@ -88,7 +88,8 @@ def moved(member: Endpoint, network: Network, leases: Leases) -> Endpoint:
     kept = {}
     for version, before in ((4, member.ipv4), (6, member.ipv6)):
         kept[version] = _address(version, None, before, network, leases, member.place) if before else None
-    return replace(member, ipv4=kept[4], ipv6=kept[6])
+    mac = _mac(None, member if member.mac else None, kept[4], member.id, network, leases, member.place)
+    return replace(member, ipv4=kept[4], ipv6=kept[6], mac=mac)
 
 
 def bound(network: Network, endpoint: Endpoint) -> Callable[[PublishedPort], Iterable[tuple[int, str]]]:
@@ -108,8 +109,20 @@ def default_routes(place: str, plugged: Iterable[tuple[Endpoint, Network]]) -> I
             interface = endpoint.ipv4 if version == 4 else endpoint.ipv6
             pool = pool_of(network, interface)
             if pool and pool.gateway and not network.internal:
-                yield Route(place, destination, str(pool.gateway), endpoint.ifname)
+                yield Route(place, destination, _next_hop(network, pool), endpoint.ifname)
                 break
+
+
+def _next_hop(network: Network, pool: Pool) -> str:
+    """Return the gateway of a default route, empty where it is the interface itself."""
+    known = driver_named(network.driver)
+    return "" if known.ON_PARENT and known.by_device(network) else str(pool.gateway)
+
+
+def has_macs(network: Network) -> bool:
+    """Return whether the members of a network have MAC addresses of their own."""
+    known = driver_named(network.driver)
+    return not known.ON_PARENT or known.has_macs(network)
 
 
 def pool_of(network: Network, interface: IPInterface | None) -> Pool | None:
@@ -151,12 +164,21 @@ def _mac(
     leases: Leases,
     place: str,
 ) -> str:
+    if not has_macs(network):
+        if asked:
+            raise NetloomError(
+                "option_invalid",
+                f"mac_address: members of network {network.name} have the MAC of {network.parent}"
+                f" (driver {network.driver}{', mode passthru' if network.driver == 'macvlan' else ''})",
+            )
+        return ""
     if asked:
-        owner = "the bridge" if asked == network.mac else leases.mac_holder(asked, place)
+        own = "the bridge" if driver_named(network.driver).BRIDGED else "the host"
+        owner = own if asked == network.mac else leases.mac_holder(asked, place)
         if owner:
             raise NetloomError("address_in_use", f"mac_address: {asked} on network {network.name} is held by {owner}")
         return asked
-    if recorded:
+    if recorded and recorded.mac:
         return recorded.mac
     own = local_mac(digest[12:])  # other digits than the host's end has: a bridge keeps frames to that for itself
     derived = mac_of(ipv4) if ipv4 else own

@@ -93,6 +93,7 @@ def _pool(pool: Pool) -> dict[str, Any]:
         shape["IPRange"] = str(pool.ip_range)
     if pool.gateway:
         shape["Gateway"] = str(pool.gateway)
-    if pool.aux:
-        shape["AuxiliaryAddresses"] = plain(dict(pool.aux))
+    kept = dict(pool.aux) if pool.shim is None else {**dict(pool.aux), "host_shim": pool.shim}
+    if kept:
+        shape["AuxiliaryAddresses"] = plain(kept)
     return shape

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Collection, Iterable, Iterator
-from typing import Any
+from typing import Any, Callable
 
 from ._errors import NetloomError
 from ._model import Endpoint, IPAddress, IPInterface, Pool, Subnet
@@ -31,6 +31,8 @@ def reserved(pool: Pool) -> dict[IPAddress, str]:
         found.setdefault(address, f"the auxiliary address {name}")
     if pool.gateway is not None:
         found.setdefault(pool.gateway, "the gateway")
+    if pool.shim is not None:
+        found.setdefault(pool.shim, "the host's own address")
     return found
 
 
@@ -71,6 +73,9 @@ class Leases:
         self._macs: dict[str, tuple[str, str]] = {}
         self._freed: set[IPAddress] = set()
         self._lowest: dict[tuple[Subnet, IPAddress], IPAddress] = {}  # below it nothing is free
+        # Of a network that shares its wire with others: those, by name, and what somebody else has on it.
+        self.siblings: dict[str, Leases] = {}
+        self.outside: dict[IPAddress, str] = {}
 
     def put(self, place: str, endpoint: Endpoint | None, before: Iterable[Endpoint] = ()) -> None:
         """Have a place hold what `endpoint` says (None: nothing); `before` is what the records say that it holds."""
@@ -94,11 +99,15 @@ class Leases:
 
     def holder(self, address: IPAddress, place: str = "") -> str:
         """Return the container that has an address, empty if none has; `place` itself does not count."""
-        return self._other(self._holders.get(address), self._recorded.holders(address), place)
+        return (
+            self.own_holder(address, place)
+            or self.outside.get(address, "")
+            or self._sibling(Leases.own_holder, address)
+        )
 
     def mac_holder(self, mac: str, place: str = "") -> str:
         """Return the container that has a MAC address, empty if none has; `place` itself does not count."""
-        return self._other(self._macs.get(mac), self._recorded.mac_holders(mac), place)
+        return self._mac_holder(mac, place) or self._sibling(Leases._mac_holder, mac)
 
     def lowest(self, subnet: Subnet, inside: Subnet, kept: Collection[IPAddress]) -> IPAddress | None:
         """Return the lowest address of `inside`, a part of `subnet`, that nobody has and is not `kept`."""
@@ -120,6 +129,17 @@ class Leases:
             if found == last:
                 return None
             found = make(int(found) + 1)
+
+    def own_holder(self, address: IPAddress, place: str = "") -> str:
+        """Return the container that has an address on this network itself."""
+        return self._other(self._holders.get(address), self._recorded.holders(address), place)
+
+    def _mac_holder(self, mac: str, place: str = "") -> str:
+        return self._other(self._macs.get(mac), self._recorded.mac_holders(mac), place)
+
+    def _sibling(self, holder: Callable[[Leases, Any], str], asked: Any) -> str:
+        found = ((holder(other, asked), name) for name, other in self.siblings.items())
+        return next((f"{container} on network {name}" for container, name in found if container), "")
 
     def _other(self, mine: tuple[str, str] | None, recorded: Iterable[tuple[str, str]], place: str) -> str:
         if mine and mine[0] != place:

@@ -29,7 +29,8 @@ HOST = ""  # the place of whatever is in the host's own network namespace
 class Pool:
     """A subnet with its gateway, the range that addresses are handed out of, and reserved addresses.
 
-    `auto` says that the subnet was chosen by us; `ip_range` None means the whole subnet.
+    `auto` says that the subnet was chosen by us; `ip_range` None means the whole subnet. `shim` is the address that
+    the host has on a network that is on the wire of one of its interfaces.
     """
 
     subnet: Subnet
@@ -37,6 +38,7 @@ class Pool:
     ip_range: Subnet | None = None
     aux: tuple[tuple[str, IPAddress], ...] = ()
     auto: bool = False
+    shim: IPAddress | None = None
 
 
 @dataclass(frozen=True)
@@ -54,12 +56,16 @@ class Network:
     options: Pairs = ()
     ipam_driver: str = "default"
     ipam_options: Pairs = ()
-    ifname: str = ""  # the bridge; empty for drivers that make no interface of their own
+    ifname: str = ""  # the bridge, or the host's shim; empty for networks that have no interface of their own
     mac: str = ""
     mtu: int = 0  # bytes; 0 means that the driver has none
     created: str = ""  # RFC 3339; empty until the network is in the records
     topology: str = ""  # the topology that made it, if one did
     advertised: tuple[str, ...] = ()  # interfaces whose routers' advertisements the host goes by while it forwards IPv6
+    parent: str = ""  # the host's interface that it is on, for drivers that have one
+    vlan: str = (
+        ""  # the ownership mark of the parent, a VLAN interface that is made for networks; empty if it was there
+    )
 
 
 @dataclass(frozen=True)
@@ -128,6 +134,21 @@ class Endpoint:
     @property
     def addresses(self) -> tuple[IPInterface, ...]:
         return tuple(address for address in (self.ipv4, self.ipv6) if address)
+
+
+@dataclass(frozen=True)
+class Uplink:
+    """An interface of the host as a parent of networks. `master` is what takes all its frames, empty for nothing."""
+
+    name: str
+    kind: str  # as in `ip -d link`; empty for a physical interface
+    mtu: int
+    mac: str
+    alias: str = ""
+    master: str = ""
+    up: bool = True
+    loopback: bool = False
+    addresses: tuple[IPInterface, ...] = ()
 
 
 # --- specs: what is asked for. None means that the option was omitted, and what is there stays ------
@@ -202,3 +223,7 @@ class HostFacts:
     identity: str = ""
     ipv6: bool = True  # the kernel has it
     advertised: tuple[str, ...] = ()
+
+    def of_interface(self, ifname: str) -> frozenset[str]:
+        """Return the words for the subnets that the host has on one of its interfaces."""
+        return frozenset(words for _subnet, words in self.subnets if ifname and words.endswith(f" on {ifname}"))

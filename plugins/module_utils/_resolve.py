@@ -9,16 +9,17 @@ and pure. Floor 2.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import field, replace
 from ipaddress import ip_network
+from typing import Callable
 
 from ._drivers.options import canonical
 from ._drivers.registry import driver as driver_named
 from ._errors import NetloomError
 from ._frozen import dataclass
 from ._ipam import reserved
-from ._model import Endpoint, HostFacts, Network, NetworkSpec, Pool, PoolSpec, Subnet
+from ._model import Endpoint, HostFacts, Network, NetworkSpec, Pool, PoolSpec, Subnet, Uplink
 from ._names import PREDEFINED, local_mac, network_id
 from ._subnets import Occupied, first_gateway, free_subnet, ula_subnet
 
@@ -27,11 +28,18 @@ _IPV6_MTU = 1280  # RFC 8200, section 5
 
 @dataclass(frozen=True)
 class Others:
-    """What is taken: `subnets` and `bridges` (interface name to name) of other networks, subnets of the `host`."""
+    """What is taken: `subnets` and `bridges` (interface name to name) of other networks, subnets of the `host`.
+
+    `uplink` tells of the host's interfaces by name, `on_parents` of the other networks that are on one. A network on a
+    parent may overlap what is in `besides` (owners of subnets): that is on the same wire.
+    """
 
     subnets: Occupied = field(default_factory=Occupied)
     host: Occupied = field(default_factory=Occupied)
     bridges: dict[str, str] = field(default_factory=dict)
+    uplink: Callable[[str], Uplink | None] = lambda name: None
+    on_parents: Callable[[], Iterable[Network]] = tuple
+    besides: Collection[str] = ()
 
 
 def network(
@@ -63,24 +71,25 @@ def network(
         else (),
         ipam_driver=_given(spec.ipam_driver, recorded.ipam_driver if recorded else "default"),
         ipam_options=canonical(_given(spec.ipam_options, ()), {}, "ipam_driver_options", "default"),
-        mac=recorded.mac if recorded else local_mac(digest),
+        mac=(recorded.mac if recorded else "") or local_mac(digest),
         created=recorded.created if recorded else "",
         topology=recorded.topology if recorded else topology,
     )
+    if known.ON_PARENT:
+        from ._uplinks import settled  # few networks are
+
+        result = settled(result, recorded if same_driver else None, others.uplink, others.on_parents(), state_dir)
+    else:
+        mtu = _mtu(result, recorded if same_driver else None, facts)
+        result = replace(result, ifname=_bridge_name(result, others), mtu=mtu)
     pools = _pools(spec, result, recorded, others, facts)
-    result = replace(
-        result,
-        pools=pools,
-        enable_ipv6=any(pool.subnet.version == 6 for pool in pools),
-        ifname=_bridge_name(result, others),
-        mtu=_mtu(result, recorded if same_driver else None, facts),
-    )
+    result = replace(result, pools=pools, enable_ipv6=any(pool.subnet.version == 6 for pool in pools))
     known.check(result)
     if result.enable_ipv6 and not facts.ipv6:
         raise NetloomError(
             "kernel_unsupported", "enable_ipv6: this kernel has no IPv6 (CONFIG_IPV6, or ipv6.disable=1)"
         )
-    if _forwards_ipv6(result):
+    if _forwards_ipv6(result) and known.BRIDGED:
         # From the moment on that the host forwards for the network: by then it may hear nothing new.
         kept = recorded.advertised if recorded is not None and _forwards_ipv6(recorded) else facts.advertised
         result = replace(result, advertised=kept)
@@ -129,8 +138,13 @@ def obstacles(wanted: Network, recorded: Network, members: Iterable[Endpoint]) -
             ("driver", recorded.driver, wanted.driver),
             ("driver_options.bridge_name", recorded.ifname, wanted.ifname),
         )
-        if before != after
+        if before != after and (name == "driver" or driver_named(wanted.driver).BRIDGED)
     ]
+    members = list(members)
+    if members and wanted.driver == recorded.driver and driver_named(wanted.driver).ON_PARENT:
+        from ._uplinks import differences
+
+        found += differences(wanted, recorded)
     for member in members:
         for interface, family in ((member.ipv4, "ipv4"), (member.ipv6, "ipv6")):
             if interface is None:
@@ -153,7 +167,7 @@ def _given(value, otherwise):
 
 
 def _bridge_name(wanted: Network, others: Others) -> str:
-    if wanted.driver != "bridge":
+    if not driver_named(wanted.driver).BRIDGED:
         return ""
     default = "netloom0" if wanted.name == "bridge" else f"br-{wanted.id[:12]}"
     name = dict(wanted.options).get("bridge_name", default)
@@ -166,7 +180,7 @@ def _bridge_name(wanted: Network, others: Others) -> str:
 
 def _mtu(wanted: Network, recorded: Network | None, facts: HostFacts) -> int:
     """The option, else what it was unless that was an option, else the default route's."""
-    if wanted.driver != "bridge":
+    if not driver_named(wanted.driver).BRIDGED:
         return 0
     option = dict(wanted.options).get("mtu")
     if option:
@@ -242,8 +256,8 @@ def _pool(item: PoolSpec, old: Sequence[Pool], option: str) -> Pool:
     why = reserved(Pool(subnet, None, aux=aux)).get(gateway)
     if why:
         raise NetloomError("address_reserved", f"{option}.gateway: {gateway} is {why} of {subnet}")
-    auto = before.auto if before else False
-    return Pool(subnet, gateway, item.ip_range or (before.ip_range if before else None), aux, auto)
+    found = before or Pool(subnet, None)
+    return replace(found, gateway=gateway, ip_range=item.ip_range or found.ip_range, aux=aux)
 
 
 def _inside(value, subnet: Subnet) -> bool:
@@ -257,8 +271,8 @@ def _check_free(subnet: Subnet, option: str, earlier: Iterable[Pool], others: Ot
         if subnet.version == pool.subnet.version and subnet.overlaps(pool.subnet):
             raise NetloomError("subnet_overlap", f"{option}: {subnet} overlaps {pool.subnet} of ipam_config[{index}]")
     for found, code, owner in (
-        (others.subnets.overlapping(subnet), "subnet_overlap", "{} of network {}"),
-        (others.host.overlapping(subnet), "subnet_host_conflict", "{1} of the host"),
+        (others.subnets.overlapping(subnet, others.besides), "subnet_overlap", "{} of network {}"),
+        (others.host.overlapping(subnet, others.besides), "subnet_host_conflict", "{1} of the host"),
     ):
         if found:
             raise NetloomError(code, f"{option}: {subnet} overlaps {owner.format(*found)}")

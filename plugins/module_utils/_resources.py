@@ -27,6 +27,9 @@ class Resource:
     rank: ClassVar[int] = 0
     handler: ClassVar[str] = ""  # the file in _kernel/ that drives it
     verbs: ClassVar[tuple[str, str, str]] = ("create", "change", "remove")
+    is_link: ClassVar[bool] = False  # it has a name that an interface of somebody else may have
+    is_shared: ClassVar[bool] = False  # several networks can have it in common
+    needs: ClassVar[str] = ""  # a kind of link that a kernel may not know
 
     @property
     def key(self) -> Key:
@@ -76,6 +79,7 @@ class Ruleset(Resource):
     shared: bool = field(default=False, compare=False)
     rank = 10
     handler = "firewall"
+    is_shared = True
 
     @property
     def key(self):
@@ -234,6 +238,7 @@ class Bridge(Resource):
     recorded: bool = field(default=False, compare=False)
     rank = 40
     handler = "links"
+    is_link = True
 
     @property
     def key(self):
@@ -260,6 +265,7 @@ class Veth(Resource):
     odd_mtu: int = 0  # observed: that of the other end, where the two differ
     rank = 42
     handler = "links"
+    is_link = True
 
     @property
     def key(self):
@@ -380,6 +386,10 @@ class NetworkRecord(Resource):
     def key(self):
         return ("network", self.network.name)
 
+    @property
+    def needs(self):  # type: ignore[override]
+        return self.network.driver if self.network.parent else ""  # the kind of its members' interfaces
+
     def facts(self):
         network = self.network
         facts = {
@@ -469,8 +479,7 @@ def where(place: str) -> str:
 def is_common(item: Resource) -> bool:
     """Return whether several networks or endpoints can have it in common.
 
-    That is a firewall table of ours, a setting of the host itself, or one that goes back while its interface stays.
+    That is a firewall table of ours, a parent that was made for networks, a setting of the host itself, or one that goes
+    back while its interface stays.
     """
-    return isinstance(item, Ruleset) or (
-        isinstance(item, Sysctl) and item.place == HOST and bool(item.restore or not item.ifname)
-    )
+    return item.is_shared or (isinstance(item, Sysctl) and item.place == HOST and bool(item.restore or not item.ifname))

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 from bisect import bisect_left, insort
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from ._errors import NetloomError
 from ._ipam import addresses, reserved
@@ -76,7 +76,7 @@ class Occupied:
     """Subnets and whose they are; finds what a subnet overlaps without looking at all of them."""
 
     def __init__(self, subnets: Iterable[tuple[Subnet, str]] = ()):
-        self._owners: dict[Subnet, str] = {}
+        self._owners: dict[Subnet, list[str]] = {}
         self._starts: dict[int, list[tuple[int, int, Subnet]]] = {4: [], 6: []}
         self._lengths: dict[int, set[int]] = {4: set(), 6: set()}
         for subnet, owner in subnets:
@@ -86,29 +86,37 @@ class Occupied:
         return iter(self._owners)
 
     def add(self, subnet: Subnet, owner: str) -> None:
-        """Have `subnet` belong to `owner`, if it has no owner yet."""
+        """Have `subnet` belong to `owner`, after those that it belongs to already."""
         if subnet not in self._owners:
-            self._owners[subnet] = owner
             insort(self._starts[subnet.version], _start(subnet))
             self._lengths[subnet.version].add(subnet.prefixlen)
+        self._owners.setdefault(subnet, []).append(owner)
 
     def remove(self, owner: str) -> None:
         """Have nothing belong to `owner`."""
-        for subnet in [subnet for subnet, other in self._owners.items() if other == owner]:
-            del self._owners[subnet]
-            self._starts[subnet.version].remove(_start(subnet))
+        for subnet in [subnet for subnet, owners in self._owners.items() if owner in owners]:
+            self._owners[subnet] = [other for other in self._owners[subnet] if other != owner]
+            if not self._owners[subnet]:
+                del self._owners[subnet]
+                self._starts[subnet.version].remove(_start(subnet))
 
-    def overlapping(self, subnet: Subnet) -> tuple[Subnet, str] | None:
-        """Return one of ours that shares an address with `subnet`, and its owner."""
+    def overlapping(self, subnet: Subnet, besides: Collection[str] = ()) -> tuple[Subnet, str] | None:
+        """Return one of ours that shares an address with `subnet`, and its owner, who is not one of `besides`."""
+        if besides:
+            left = (
+                (other, owner) for other, owners in self._owners.items() for owner in owners if owner not in besides
+            )
+            alike = ((other, owner) for other, owner in left if other.version == subnet.version)
+            return next(((other, owner) for other, owner in alike if other.overlaps(subnet)), None)  # type: ignore[arg-type]
         for length in self._lengths[subnet.version]:
             around = subnet.supernet(new_prefix=length) if length <= subnet.prefixlen else None
             if around in self._owners:
-                return around, self._owners[around]  # type: ignore[return-value, index]
+                return around, self._owners[around][0]  # type: ignore[return-value, index]
         starts = self._starts[subnet.version]
         position = bisect_left(starts, _start(subnet))
         if position < len(starts) and starts[position][2].subnet_of(subnet):  # type: ignore[arg-type]
             inside = starts[position][2]
-            return inside, self._owners[inside]
+            return inside, self._owners[inside][0]
         return None
 
 

@@ -14,7 +14,8 @@ author:
 description:
   - Makes, changes, repairs and removes networks for containers, as C(docker network create) and C(docker network rm)
     do, on any Linux host and without a daemon.
-  - A network is a Linux bridge with address management, masquerading and isolation from other networks.
+  - A network is a Linux bridge with address management, masquerading and isolation from other networks, or the wire of
+    one of the host's interfaces (drivers V(macvlan) and V(ipvlan)).
   - Changes are made in place wherever the kernel can do that. Members keep running and keep their addresses.
   - A run finds what was changed behind its back, and repairs exactly that. Members whose container runs are plugged
     in again.
@@ -38,12 +39,13 @@ options:
     default: present
   driver:
     description:
-      - Driver of the network, V(bridge) for a new one unless set.
+      - Driver of the network, V(bridge) for a new one unless set; also V(macvlan) and V(ipvlan).
       - A different driver than the network has is a change that needs O(force=true).
     type: str
   driver_options:
     description:
-      - Options of the driver, by the short names below or by Docker's labels.
+      - Options of the driver, by the short names below or by Docker's labels. Unless it says so, an option is one of
+        driver V(bridge).
       - "C(bridge_name) (C(com.docker.network.bridge.name)): name of the bridge, C(br-) and 12 digits of the network's
         id unless set."
       - "C(mtu) (C(com.docker.network.driver.mtu)): largest packet, in bytes; that of the interface with the default
@@ -62,8 +64,17 @@ options:
         leave; that of the way out unless set."
       - "C(inhibit_ipv4) (C(com.docker.network.bridge.inhibit_ipv4)): whether the bridge has no IPv4 address, false
         unless set."
-      - "C(interface_prefix) (C(com.docker.network.container_iface_prefix)): what names of interfaces in containers
-        begin with, C(eth) unless set."
+      - "C(interface_prefix) (C(com.docker.network.container_iface_prefix)), of every driver: what names of interfaces in
+        containers begin with, C(eth) unless set."
+      - "C(parent), of drivers V(macvlan) and V(ipvlan): the host's interface that members are on; required. C(eth0.10)
+        makes the 802.1Q interface where it is missing, until the last network on it goes. Another one with members on it
+        needs O(force=true). Networks with one parent may overlap, and no address is given twice."
+      - "C(mode) of driver V(macvlan) (C(macvlan_mode)): V(bridge) unless set, V(private), V(vepa) or V(passthru); of driver
+        V(ipvlan) (C(ipvlan_mode)): V(l2) unless set, V(l3) or V(l3s)."
+      - "C(flag), of driver V(ipvlan) (C(ipvlan_flag)): V(bridge) unless set, V(private) or V(vepa)."
+      - "C(host_shim), of driver V(macvlan): whether the host has an interface on the network, with an address out of the
+        pool, so that it and the members reach each other; false unless set."
+      - "C(mtu), of drivers V(macvlan) and V(ipvlan): that of the parent unless set."
     type: dict
   enable_ipv4:
     description: Whether members get IPv4 addresses. True for a new network unless set.
@@ -161,6 +172,18 @@ EXAMPLES = r"""
   netloom.containers.container_network:
     name: bridge2
     subnet: 192.168.1.0/24
+
+- name: Members on the LAN of the host, and the host reaches them
+  netloom.containers.container_network:
+    name: lan
+    driver: macvlan
+    driver_options:
+      parent: eth0.10
+      host_shim: true
+    ipam_config:
+      - subnet: 192.0.2.0/24
+        gateway: 192.0.2.1
+        iprange: 192.0.2.64/27
 
 - name: Addresses from a part of it, two reserved, and a smaller MTU
   netloom.containers.container_network:

@@ -76,9 +76,10 @@ def netns(name: str) -> str:
     return name
 
 
-def kernel_has(kind: str, *options: object) -> bool:
-    """Whether this kernel can make a link of a kind; call it where a test would skip."""
-    tried = run("ip", "link", "add", "probe", "type", kind, *options, check=False)
+def kernel_has(kind: str, *options: object, lower: str = "") -> bool:
+    """Whether this kernel can make a link of a kind, on another one where it needs that; call it where a test would skip."""
+    on = ("link", lower) if lower else ()
+    tried = run("ip", "link", "add", *on, "name", "probe", "type", kind, *options, check=False)
     run("ip", "link", "delete", "probe", check=False)
     return tried.returncode == 0
 

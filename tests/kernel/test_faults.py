@@ -57,7 +57,24 @@ SIX = present("net", "10.1.0.0/24", enable_ipv6=True)
 PORTS = port_specs(["8080:80", "127.0.0.1:53:53/udp", "90"])
 SECURED = (("port_security", "true"),)
 PUBLISHED = (SIX, attach("net", "c1", ports=PORTS), attach("net", "c2", ports=port_specs(["91"]), driver_opts=SECURED))
+WIRE = present("net", pool("10.1.0.0/24", gateway="10.1.0.1"), driver="macvlan", options={"parent": "lan0"})
+SHIM = present("net", driver="macvlan", options={"parent": "lan0", "host_shim": "true"})
+VEPA = present("net", driver="macvlan", options={"parent": "lan0", "mode": "vepa"})
+ELSEWHERE = present("net", driver="macvlan", options={"parent": "lan1"}, force=True)
+ON_WIRE = (WIRE, attach("net", "c1"), attach("net", "c2"))
 CASES = {
+    "create macvlan with members": Case(
+        present(
+            "net", "10.1.0.0/24", driver="macvlan", options={"parent": "lan0", "host_shim": "true"}, connected=["c1"]
+        )
+    ),
+    "attach to macvlan": Case(attach("net", "c3"), before=(*ON_WIRE, SHIM)),
+    "change macvlan to have a shim": Case(SHIM, before=ON_WIRE),
+    "change the mode of macvlan": Case(VEPA, before=ON_WIRE),
+    "change the parent of macvlan": Case(ELSEWHERE, before=(*ON_WIRE, SHIM)),
+    "detach from macvlan": Case(detach("net", "c1"), before=(*ON_WIRE, SHIM)),
+    "remove macvlan": Case(absent("net", force=True), before=(*ON_WIRE, SHIM)),
+    "repair macvlan": Case(present("net"), before=(*ON_WIRE, SHIM), damage=("ip -n c1 link delete eth0",)),
     "create": Case(present("net", "10.1.0.0/24", "fd00:1::/64", labels={"a": "b"})),
     "create internal": Case(present("net", internal=True), before=(OTHER,)),
     "create with members": Case(present("net", "10.1.0.0/24", connected=["c1", "c2"])),
@@ -122,6 +139,9 @@ each_case = pytest.mark.parametrize(
 def machine():
     for name in CONTAINERS:
         rig.netns(name)
+    for name in ("lan0", "lan1"):  # parents
+        rig.run("ip", "link", "add", name, "type", "veth", "peer", "name", f"{name}p")
+        rig.run("ip", "link", "set", name, "up")
 
 
 def picture() -> rig.Snapshot:

@@ -47,7 +47,7 @@ ENDPOINT_OPTIONS = {
     "ifname": DriverOption(_DOCKER + "endpoint.ifname", interface_name),
     "port_security": DriverOption("port_security", flag),
 }
-ATTACHABLE = True
+ATTACHABLE, BRIDGED, ON_PARENT = True, True, False
 
 
 def check(network: Network) -> None:

@@ -15,7 +15,7 @@ from .._resources import Resource
 
 OPTIONS: dict = {}
 ENDPOINT_OPTIONS: dict = {}
-ATTACHABLE = False
+ATTACHABLE, BRIDGED, ON_PARENT = False, False, False
 
 
 def check(network: Network) -> None:

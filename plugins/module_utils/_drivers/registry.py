@@ -12,15 +12,16 @@ from __future__ import annotations
 from .._errors import NetloomError
 from .._names import nearest
 
-DRIVERS = ("bridge", "host", "null")
+DRIVERS = ("bridge", "macvlan", "ipvlan", "host", "null")
 
 
 def driver(name: str):
     """Return the module of a driver.
 
-    Each has OPTIONS and ENDPOINT_OPTIONS (short name to `DriverOption`), ATTACHABLE, `check(network)`,
-    `network_resources(network)`, `endpoint_resources(network, endpoint)`, and `bound(network, endpoint, port)`, which
-    yields the (IP version, address) that a port is published at.
+    Each has OPTIONS and ENDPOINT_OPTIONS (short name to `DriverOption`), ATTACHABLE, BRIDGED (members are behind a bridge
+    of the host, which forwards for them), ON_PARENT (they are on the wire of an interface of the host), `check(network)`,
+    `network_resources(network)`, `endpoint_resources(network, endpoint)`, `bound(network, endpoint, port)`, which
+    yields the (IP version, address) that a port is published at, and those on a parent the functions of `macvlan`.
 
     :raises NetloomError: driver_not_found.
     """
@@ -28,6 +29,14 @@ def driver(name: str):
         from . import bridge
 
         return bridge
+    if name == "macvlan":
+        from . import macvlan
+
+        return macvlan
+    if name == "ipvlan":
+        from . import ipvlan
+
+        return ipvlan
     if name in ("host", "null"):
         from . import nothing
 

@@ -16,11 +16,11 @@ from typing import Any, Callable
 from .. import _changes
 from .._changes import Change
 from .._errors import NetloomError
-from .._model import HOST, HostFacts, Network, Sandbox
+from .._model import HOST, HostFacts, Network, Sandbox, Uplink
 from .._resources import Address, Resource, Up
 from .._sandboxes import registry
 from .._sandboxes.registry import Found, OpenSandbox
-from . import netns
+from . import netlink, netns
 from .database import check_private
 from .handlers import handler
 from .interfaces import Interfaces
@@ -72,16 +72,21 @@ class Host(Seam, Interfaces):
 
     # --- resources ---
 
-    @staticmethod
-    def prepare(changes: Iterable[Change]) -> None:
+    def prepare(self, changes: Sequence[Change]) -> None:
         """Make sure that `changes` can be carried out, before anything is touched.
 
-        :raises NetloomError: missing_dependency.
+        :raises NetloomError: missing_dependency, kernel_unsupported.
         """
         if any(change.resource.handler in _ENCODED for change in changes):
             from . import templates
 
             templates.library()
+        made = [change.after for change in changes if change.after is not None and change.before is None]
+        kinds = {item.needs for item in made if item.needs}
+        if kinds:
+            from . import uplinks
+
+            uplinks.require(self, kinds)
 
     def apply(self, changes: Iterable[Change]) -> None:
         """Make `changes` in their order, each handler getting its neighbouring ones at once."""
@@ -107,6 +112,12 @@ class Host(Seam, Interfaces):
         from . import facts
 
         return self.look("read addresses and routes", facts.read, self, frozenset(ours))
+
+    def uplink(self, name: str) -> Uplink | None:
+        """Return an interface of the host as a parent of networks, None if there is none."""
+        from . import uplinks
+
+        return self.look(f"read interface {name}", uplinks.read, self, name)
 
     # --- sandboxes ---
 
@@ -194,10 +205,18 @@ class Host(Seam, Interfaces):
         if place == HOST:
             yield
             return
+        with netns.in_namespace(self.descriptor(place), self.home()):
+            yield
+
+    def home(self) -> int:
+        """Return the open namespace of the host."""
         if self._home is None:
             self._home = netns.here()
-        with netns.in_namespace(self.descriptor(place), self._home):
-            yield
+        return self._home
+
+    def number_in(self, place: str) -> int:
+        """Return the number that a sandbox knows the host's namespace by, -1 if by none."""
+        return netlink.namespace_number(self.netlink(place), self.home())
 
     def port_owner(self, protocol: str, port: int, bound: tuple[int, str]) -> str:
         """Return words for the process that has a port of the host at an (IP version, address), empty if none has.

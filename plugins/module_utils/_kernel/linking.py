@@ -17,6 +17,7 @@ from .._errors import NetloomError
 from .._model import HOST
 from .._names import outer_mac
 from .._resources import Bridge, Up, Veth
+from .._sublinks import Sublink, Vlan
 from . import messages
 
 
@@ -30,12 +31,24 @@ def apply(host: Any, changes: Sequence[Change]) -> None:
         resource = change.resource
         if isinstance(resource, Up):
             _set_up(host, resource, change.after is not None)
+        elif isinstance(resource, (Sublink, Vlan)):
+            _change_sublink(host, change, resource)
         elif change.after is None:
             _remove(host, change.before)  # type: ignore[arg-type]
         elif isinstance(resource, Bridge):
             _make_bridge(host, change.before, resource)  # type: ignore[arg-type]
         elif isinstance(resource, Veth):
             _make_veth(host, change.before, resource)  # type: ignore[arg-type]
+
+
+def _change_sublink(host: Any, change: Change, resource: Sublink | Vlan) -> None:
+    from . import sublinks  # few networks have any
+
+    if change.after is None:
+        sublinks.remove(host, resource)
+    else:
+        make: Any = sublinks.make_vlan if isinstance(resource, Vlan) else sublinks.make
+        make(host, change.before, resource)
 
 
 def _removes_endpoint(change: Change) -> bool:

@@ -18,10 +18,9 @@ from .._changes import Change
 from .._model import HOST
 from .._names import outer_mac
 from .._resources import Bridge, Link, Resource, Up, Veth
+from .._sublinks import Sublink, Vlan
 from . import netlink
-from .netlink import LinkState
-
-_IFF_UP = 1
+from .netlink import IFF_UP, LinkState
 
 
 def observe(host: Any, wanted: Sequence[Resource]) -> Iterator[Resource]:
@@ -31,9 +30,13 @@ def observe(host: Any, wanted: Sequence[Resource]) -> Iterator[Resource]:
             yield from _bridge(host, resource)
         elif isinstance(resource, Veth):
             yield from _veth(host, resource)
+        elif isinstance(resource, (Sublink, Vlan)):
+            from . import sublinks  # few networks have any
+
+            yield from sublinks.observe(host, resource)
         elif isinstance(resource, Up):
             found = host.link(resource.place, resource.ifname)
-            if found is not None and found.flags & _IFF_UP:
+            if found is not None and found.flags & IFF_UP:
                 yield resource
 
 

@@ -13,15 +13,15 @@ import struct
 from typing import Any
 
 from .._model import IPInterface
-from .netlink import FAMILIES, RT_TABLE_MAIN, RTN_UNICAST
+from .netlink import FAMILIES, IFF_UP, RT_TABLE_MAIN, RTN_UNICAST
 from .templates import Slot, encoded
 from .wire import NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE, Message, attribute
 
 _RTM_NEWLINK, _RTM_DELLINK = 16, 17  # linux/rtnetlink.h
 _RTM_NEWADDR, _RTM_DELADDR, _RTM_NEWROUTE, _RTM_DELROUTE = 20, 21, 24, 25
-_IFF_UP = 1
 _IFA_F_NODAD = 2  # a bridge without carrier stays tentative for ever, and we give no address twice
 _IFLA_AF_SPEC, _IFLA_INET_CONF, _NLA_F_NESTED = 26, 1, 1 << 15
+_RTM_NEWNSID, _NETNSA_NSID, _NETNSA_FD = 88, 1, 3  # linux/net_namespace.h
 
 
 NAME, MAC, NUMBER = Slot("name", 16), Slot("mac", 6), Slot("number", 4)
@@ -58,6 +58,55 @@ def new_veth(name: str, mac: str, mtu: int, master: int, peer: tuple[str, int, s
     return Message(_RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, encoded(_VETH, *outer, *inner))
 
 
+def new_vlan(name: str, lower: int, vid: int) -> Message:
+    """Return the message that makes an 802.1Q interface on the link with the index `lower`."""
+    info = (("IFLA_INFO_KIND", "vlan"), ("IFLA_INFO_DATA", (("IFLA_VLAN_ID", vid),)))
+    shape = ("ifinfmsg", (), (("IFLA_IFNAME", NAME), ("IFLA_LINK", NUMBER), ("IFLA_LINKINFO", info)))
+    return Message(_RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, encoded(shape, _name(name), _number(lower)))
+
+
+def new_sublink(name: str, mac: str, mtu: int, lower: tuple[int, int | None], kind: tuple[str, int, int]) -> Message:
+    """Return the message that makes a macvlan or ipvlan link; `kind` is that, with its mode and flag.
+
+    `lower` is the index of the link that it is on, and the number of that one's namespace where it is another.
+    """
+    shape: list[tuple[str, Any]] = [("IFLA_IFNAME", NAME), ("IFLA_MTU", NUMBER), ("IFLA_LINK", NUMBER)]
+    values = [_name(name), _number(mtu), _number(lower[0])]
+    if lower[1] is not None:
+        shape.append(("IFLA_LINK_NETNSID", lower[1]))
+    if mac:
+        shape.append(("IFLA_ADDRESS", MAC))
+        values.append(_mac(mac))
+    shape.append(("IFLA_LINKINFO", _sublink_info(*kind)))
+    return Message(_RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, encoded(("ifinfmsg", (), tuple(shape)), *values))
+
+
+def set_mode(index: int, kind: str, mode: int, flag: int) -> Message:
+    """Return the message that changes the mode of a macvlan or ipvlan link."""
+    shape = ("ifinfmsg", (("index", NUMBER),), (("IFLA_LINKINFO", _sublink_info(kind, mode, flag)),))
+    return Message(_RTM_NEWLINK, 0, encoded(shape, _number(index)))
+
+
+def _sublink_info(kind: str, mode: int, flag: int) -> tuple[tuple[str, Any], ...]:
+    data: tuple[tuple[str, int], ...] = ((f"IFLA_{kind.upper()}_MODE", mode),)
+    if kind == "ipvlan":
+        data = (*data, ("IFLA_IPVLAN_FLAGS", flag))
+    return (("IFLA_INFO_KIND", kind), ("IFLA_INFO_DATA", data))
+
+
+def new_link_without_parent(kind: str) -> Message:
+    """Return a message that the kernel refuses for want of a parent, if it knows the kind of link."""
+    shape = ("ifinfmsg", (), (("IFLA_LINKINFO", (("IFLA_INFO_KIND", kind),)),))
+    return Message(_RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, encoded(shape))
+
+
+def new_namespace_number(descriptor: int) -> Message:
+    """Return the message that gives another namespace a number in the socket's own, one that is free."""
+    # struct rtgenmsg; pyroute2 has no part in it.
+    body = bytes(4) + attribute(_NETNSA_NSID, struct.pack("=i", -1)) + attribute(_NETNSA_FD, _number(descriptor))
+    return Message(_RTM_NEWNSID, 0, body)
+
+
 def set_link(index: int, *, alias: str | None = None, **attributes: int | str) -> Message:
     """Return the message that sets attributes of a link: its alias, and mtu, address, master and group."""
     shape: list[tuple[str, Any]] = [(f"IFLA_{name.upper()}", _SLOTS[name]) for name in attributes]
@@ -80,7 +129,7 @@ def set_port(index: int, *, isolated: bool, hairpin: bool) -> Message:
 
 
 def set_up(index: int, *, up: bool) -> Message:
-    shape = ("ifinfmsg", (("index", NUMBER), ("flags", _IFF_UP if up else 0), ("change", _IFF_UP)), ())
+    shape = ("ifinfmsg", (("index", NUMBER), ("flags", IFF_UP if up else 0), ("change", IFF_UP)), ())
     return Message(_RTM_NEWLINK, 0, encoded(shape, _number(index)))
 
 

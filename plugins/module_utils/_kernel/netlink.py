@@ -12,31 +12,36 @@ from __future__ import annotations
 import errno
 import socket
 import struct
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from .wire import Wire, attribute, attributes
 
 FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
 RT_TABLE_MAIN, RTN_UNICAST = 254, 1
-_RTM_GETLINK, _RTM_GETADDR, _RTM_GETROUTE = 18, 22, 26  # linux/rtnetlink.h
+IFF_UP = 1
+_RTM_GETLINK, _RTM_GETADDR, _RTM_GETROUTE, _RTM_GETNSID = 18, 22, 26, 90  # linux/rtnetlink.h
+_NETNSA_NSID, _NETNSA_FD = 1, 3  # linux/net_namespace.h
 _IFINFOMSG = struct.Struct("=BxHiII")  # family, type, index, flags, change
 _IFADDRMSG = struct.Struct("=BBBBI")  # family, prefixlen, flags, scope, index
 _RTMSG = struct.Struct("=BBBBBBBBI")  # family, dst_len, src_len, tos, table, protocol, scope, type, flags
 _IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_LINK, _IFLA_MASTER = 1, 3, 4, 5, 10  # linux/if_link.h
-_IFLA_LINKINFO, _IFLA_IFALIAS, _IFLA_AF_SPEC, _IFLA_EXT_MASK = 18, 20, 26, 29
-_IFLA_INFO_KIND, _IFLA_INFO_SLAVE_DATA = 1, 5
+_IFLA_LINKINFO, _IFLA_IFALIAS, _IFLA_AF_SPEC, _IFLA_EXT_MASK, _IFLA_LINK_NETNSID = 18, 20, 26, 29, 37
+_IFLA_INFO_KIND, _IFLA_INFO_DATA, _IFLA_INFO_SLAVE_DATA = 1, 2, 5
 _IFLA_BRPORT_MODE, _IFLA_BRPORT_ISOLATED = 4, 33
 _IFLA_INET_CONF, _IFLA_INET6_CONF = 1, 2
 _IFA_ADDRESS, _IFA_LOCAL = 1, 2  # linux/if_addr.h
 _RTA_DST, _RTA_OIF, _RTA_GATEWAY, _RTA_PRIORITY, _RTA_TABLE = 1, 4, 5, 6, 15
 _LEAN = attribute(_IFLA_EXT_MASK, struct.pack("=I", 1 << 3))  # RTEXT_FILTER_SKIP_STATS
-_U32 = struct.Struct("=I")
+_U32, _S32 = struct.Struct("=I"), struct.Struct("=i")
 
 
 class LinkState(NamedTuple):
     """A link. `master` and `peer` are indexes, 0 for none; `isolated` and `hairpin` are of a port of a bridge.
 
+    The peer of a link on top of another one is that one; `netnsid` is the number of its namespace as the link's own
+    knows it, -1 if both are in one. `data` are the attributes of its kind (IFLA_*), by type.
     `inet` and `inet6` are the settings of /proc/sys/net/ipv4/conf and ipv6/conf, an array of int32 each; empty where
     the link has no part in that protocol.
     """
@@ -54,6 +59,8 @@ class LinkState(NamedTuple):
     hairpin: bool
     inet: bytes
     inet6: bytes
+    netnsid: int = -1
+    data: Mapping[int, bytes] = MappingProxyType({})
 
 
 class AddressState(NamedTuple):
@@ -122,6 +129,12 @@ def routes(wire: Wire, version: int, table: int = 0) -> list[RouteState]:
     return list(_routes(found, family, table))
 
 
+def namespace_number(wire: Wire, descriptor: int) -> int:
+    """Return the number that a socket's namespace knows another one by, -1 if by none."""
+    found = wire.ask(_RTM_GETNSID, bytes(4) + attribute(_NETNSA_FD, _U32.pack(descriptor)))
+    return _S32.unpack(attributes(found, 4)[_NETNSA_NSID])[0]
+
+
 def _link(body: bytes) -> LinkState:
     _family, _type, index, flags, _change = _IFINFOMSG.unpack_from(body)
     found = attributes(body, _IFINFOMSG.size)
@@ -142,6 +155,8 @@ def _link(body: bytes) -> LinkState:
         any(port.get(_IFLA_BRPORT_MODE, b"")),
         attributes(families.get(socket.AF_INET, b"")).get(_IFLA_INET_CONF, b""),
         attributes(families.get(socket.AF_INET6, b"")).get(_IFLA_INET6_CONF, b""),
+        _S32.unpack(found[_IFLA_LINK_NETNSID])[0] if _IFLA_LINK_NETNSID in found else -1,
+        attributes(info.get(_IFLA_INFO_DATA, b"")),
     )
 
 

@@ -27,7 +27,8 @@ def inspect(
     With `verify`, each has Drift: one line for everything that is not as the records say.
     """
     found = []
-    of_host: Occupied | None = None
+    facts: Any = None
+    of_host = Occupied()
     for network, members in _recorded(host, names):
         labels = labelled(network.options, driver(network.driver).OPTIONS)
         live = {member.place for member in members if host.lives(member.sandbox)}
@@ -36,9 +37,10 @@ def inspect(
             if verify:
                 from . import networks
 
-                if of_host is None:
-                    of_host = Occupied(host.facts(host.records.bridges()).subnets)
-                shape["Drift"] = list(networks.drift(host, network, of_host))
+                if facts is None:
+                    facts = host.facts(host.records.bridges())
+                    of_host = Occupied(facts.subnets)
+                shape["Drift"] = list(networks.drift(host, network, of_host, facts.of_interface(network.parent)))
             found.append(shape)
     return found
 

@@ -8,7 +8,7 @@ The host comes in as an argument. Collection-private. Floor 3.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,6 +16,7 @@ from .._apply import Outcome, converge
 from .._changes import spoken_drift
 from .._draft import Draft
 from .._draft_networks import draft_connected, draft_network, drop_network
+from .._drivers.registry import driver
 from .._errors import NetloomError
 from .._goal import goal_of
 from .._model import PRESENT, EndpointSpec, Network, NetworkSpec
@@ -36,7 +37,7 @@ def network_present(
     `connected` None leaves the members alone; else it lists them all, unless `appends`.
     """
     result = _made(host, spec, connected, appends=appends, dry_run=dry_run)
-    if result.network.ifname and not result.network.internal:
+    if driver(result.network.driver).BRIDGED and not result.network.internal:
         outcome = result.outcome
         outcome = replace(outcome, warnings=(*outcome.warnings, *host.forward_drops([result.network])))
         return replace(result, outcome=outcome)
@@ -65,10 +66,10 @@ def network_absent(host: Any, name: str, *, force: bool = False, dry_run: bool =
     return Result(converge(goal_of(draft, host), host, dry_run=dry_run))
 
 
-def drift(host: Any, network: Network, of_host: Occupied) -> tuple[str, ...]:
+def drift(host: Any, network: Network, of_host: Occupied, besides: Collection[str] = ()) -> tuple[str, ...]:
     """Return, one line each, what of a recorded network is not as the records say. Changes nothing.
 
-    `of_host` are the subnets that the host has of its own by now.
+    `of_host` are the subnets that the host has of its own by now, `besides` the words for those on the network's parent.
     """
     entry = host.records.network(network.name)
     if entry is None:
@@ -85,7 +86,9 @@ def drift(host: Any, network: Network, of_host: Occupied) -> tuple[str, ...]:
         result = _made(host, NetworkSpec(network.name), appends=True, dry_run=True)
     except NetloomError as exc:
         return (*lines, exc.message)
-    overlaps = ((pool.subnet, of_host.overlapping(pool.subnet)) for pool in network.pools)
+    overlaps = ((pool.subnet, of_host.overlapping(pool.subnet, besides)) for pool in network.pools)
+    uplink = host.uplink(network.parent) if network.parent else None
+    lines += [f"parent {uplink.name} is down"] if uplink and not uplink.up else []
     lines += [f"subnet {subnet} overlaps {found[1]} of the host" for subnet, found in overlaps if found]
     lines += [spoken_drift(change) for change in result.outcome.changes]
     lines += [

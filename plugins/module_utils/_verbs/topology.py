@@ -17,6 +17,7 @@ from .._apply import Outcome, converge
 from .._draft import Draft, Slot
 from .._draft_endpoints import draft_endpoint, drop_member, recorded_endpoint, slot_of
 from .._draft_networks import draft_connected, draft_network, drop_namespaces, drop_network, known_network
+from .._drivers.registry import driver
 from .._errors import NetloomError, within
 from .._frozen import dataclass
 from .._goal import goal_of
@@ -220,7 +221,7 @@ def _listed_twice(name: str) -> NetloomError:
 
 def _warnings(draft: Draft, host: Any, names: Iterable[str], slots: Iterable[Slot]) -> Iterator[str]:
     networks = [draft.network(name) for name in names]
-    open_to_others = [network for network in networks if network and network.ifname and not network.internal]
+    open_to_others = [item for item in networks if item and driver(item.driver).BRIDGED and not item.internal]
     yield from host.forward_drops(open_to_others) if open_to_others else ()
     pending = [slot[1].partition(":")[2] for slot in slots if not host.is_open(slot[1])]
     if pending:

@@ -124,12 +124,12 @@ def test_an_option_is_the_same_by_short_name_and_by_label(name):
         (
             spec(driver="Bridge"),
             "driver_not_found",
-            "driver: 'Bridge' is not a driver (did you mean bridge?); available: bridge, host, null",
+            "driver: 'Bridge' is not a driver (did you mean bridge?); available: bridge, macvlan, ipvlan, ",
         ),
         (
             spec(driver="../../tmp/x"),
             "driver_not_found",
-            "driver: '../../tmp/x' is not a driver; available: bridge, host, null",
+            "driver: '../../tmp/x' is not a driver; available: bridge, macvlan, ipvlan, ",
         ),
         (spec(driver="host"), "option_invalid", "driver: host has one network, which is predefined"),
         (spec(driver="null"), "option_invalid", "driver: null has one network, which is predefined"),

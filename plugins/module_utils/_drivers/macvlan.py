@@ -1,0 +1,68 @@
+# Copyright (c) 2026, the netloom.containers authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Driver macvlan: each member has an interface with a MAC of its own on the wire of a parent.
+
+Says which resources exist, and nothing else. Collection-private and pure. Floor 2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from .._errors import NetloomError
+from .._model import Endpoint, Network
+from .._resources import Resource
+from . import sublinks
+from .options import DriverOption, flag
+
+MODES = ("bridge", "private", "vepa", "passthru")
+OPTIONS = {
+    **sublinks.OPTIONS,
+    "mode": DriverOption("macvlan_mode", sublinks.one_of(*MODES)),
+    "host_shim": DriverOption("host_shim", flag),
+}
+ENDPOINT_OPTIONS = sublinks.ENDPOINT_OPTIONS
+ATTACHABLE, BRIDGED, ON_PARENT = True, False, True
+bound = sublinks.bound
+
+
+def mode(network: Network) -> str:
+    """Return the mode that a network's interfaces are in."""
+    return dict(network.options).get("mode", "bridge")
+
+
+def has_shim(network: Network) -> bool:
+    """Return whether the host has an interface of its own on a network."""
+    return dict(network.options).get("host_shim") == "true"
+
+
+def has_macs(network: Network) -> bool:
+    """Return whether members have MAC addresses of their own: one that has the parent to itself has that of the parent."""
+    return mode(network) != "passthru"
+
+
+def by_device(network: Network) -> bool:
+    """Return whether members' default route is their interface, and not a gateway."""
+    return False
+
+
+def check(network: Network) -> None:
+    """:raises NetloomError: option_invalid, options that contradict each other."""
+    sublinks.check(network)
+    if has_shim(network) and mode(network) != "bridge":
+        raise NetloomError(
+            "option_invalid", f"driver_options.host_shim: in mode {mode(network)} members do not reach one another"
+        )
+
+
+def network_resources(network: Network) -> Iterator[Resource]:
+    """Yield the parent, where it was made for networks, and the host's own interface."""
+    yield from sublinks.parent_resources(network)
+    if has_shim(network):
+        yield from sublinks.shim_resources(network)
+
+
+def endpoint_resources(network: Network, endpoint: Endpoint) -> Iterator[Resource]:
+    """Yield the member's interface, its addresses, and the host's way to it."""
+    return sublinks.member_resources(network, endpoint, mode(network))
