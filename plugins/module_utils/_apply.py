@@ -194,10 +194,9 @@ def _refuse_foreign(desired: Iterable[Resource], observed: Iterable[Resource]) -
     """:raises NetloomError: something that is not ours has a name that we want."""
     foreign = {item.key: item for item in observed if isinstance(item, Link)}
     for resource in desired:
-        if resource.is_link:
-            for key in resource.provides:
-                if key in foreign:
-                    raise _in_the_way(resource, foreign[key])
+        for key in resource.provides if foreign else ():
+            if key in foreign:
+                raise _in_the_way(resource, foreign[key])
 
 
 def _in_the_way(wanted: Resource, found: Link) -> NetloomError:

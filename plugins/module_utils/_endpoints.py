@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from typing import Callable
 
-from ._drivers.options import canonical
+from ._drivers.options import canonical, check_fit
 from ._drivers.registry import driver as driver_named
 from ._errors import NetloomError
 from ._ipam import Leases, claimed_address, free_address
@@ -54,6 +54,7 @@ def endpoint(
     if spec.driver_opts is not None:
         opts = canonical(spec.driver_opts, known.ENDPOINT_OPTIONS, "driver_opts", network.driver)
         asked_ifname = asked_ifname or dict(opts).get("ifname")
+    check_fit(opts, known.ENDPOINT_OPTIONS, network, "driver_opts")
     given = {"ipv4": spec.ipv4, "ipv6": spec.ipv6, "mac": spec.mac, "ifname": asked_ifname}
     static = {option for option, value in given.items() if value is not None}
     ipv4 = _address(4, spec.ipv4, recorded.ipv4 if recorded else None, network, leases, place)

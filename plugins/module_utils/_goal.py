@@ -15,6 +15,7 @@ from typing import Any
 
 from ._apply import Goal
 from ._draft import Draft, Slot
+from ._drivers.options import check_fit
 from ._drivers.registry import driver
 from ._endpoints import default_routes
 from ._model import PRESENT, Endpoint, Key, Network
@@ -81,6 +82,7 @@ def _aim_at_network(draft: Draft, goal: _Parts, name: str, network: Network | No
 def _aim_at_endpoint(draft: Draft, goal: _Parts, slot: Slot, endpoint: Endpoint | None, *, opened: bool) -> None:
     entry = draft.endpoint_entry(slot)
     if endpoint is not None:
+        _check_options(draft, endpoint)
         goal.desired += [EndpointRecord(endpoint), *(_of_endpoint(draft, endpoint) if opened else ())]
     if entry:
         goal.recorded.append(EndpointRecord(entry.value))
@@ -88,6 +90,14 @@ def _aim_at_endpoint(draft: Draft, goal: _Parts, slot: Slot, endpoint: Endpoint 
     if entry and (endpoint is None or opened or entry.state != PRESENT):
         goal.obsolete += [item for version in entry.all for item in _of_endpoint_as_it_was(draft, version)]
         goal.unfinished += [("endpoint", *slot)] if entry.state != PRESENT and endpoint else []
+
+
+def _check_options(draft: Draft, endpoint: Endpoint) -> None:
+    """:raises NetloomError: option_invalid, a member's options do not fit its network as that will be."""
+    network = draft.network(endpoint.network) if endpoint.driver_opts else None
+    if network is not None:
+        known = driver(network.driver).ENDPOINT_OPTIONS
+        check_fit(endpoint.driver_opts, known, network, f"endpoint of {endpoint.container}: driver_opts")
 
 
 def _other_elements(draft: Draft) -> tuple[Resource, ...]:

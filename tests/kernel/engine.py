@@ -376,6 +376,7 @@ def picture(*names: str) -> rig.Snapshot:
         lines = [line for items in _arrays(text) for line in rig._lines("links", json.dumps(items))]
         sections[name or "host"] = tuple(_NEW_EACH_TIME.sub("", line) for line in lines)
         sections[f"{name or 'host'} sysctls"] = sysctls
+    sections["queues"] = rig._lines("queues", rig.run("tc", "-j", "qdisc", "show").stdout)
     listing = rig._lines("nft", rig.run("nft", "-j", "list", "ruleset").stdout)
     sections["nft"] = tuple(sorted(listing, key=_table))  # the order of tables says when they were made
     sections["records"] = tuple(_records())

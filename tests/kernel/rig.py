@@ -202,6 +202,7 @@ COMMANDS = {
     "rules6": "ip -j -6 rule show",
     "neighbours": "ip -j neighbour show nud permanent",
     "fdb": "bridge -j fdb show",
+    "queues": "tc -j qdisc show",
     "nft": "nft -j list ruleset",
 }
 SYSCTLS = (

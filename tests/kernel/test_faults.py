@@ -56,12 +56,16 @@ ROUTED = (*MEMBERS, OTHER, attach("other", "c1", gw_priority=1))
 SIX = present("net", "10.1.0.0/24", enable_ipv6=True)
 PORTS = port_specs(["8080:80", "127.0.0.1:53:53/udp", "90"])
 SECURED = (("port_security", "true"),)
+SLOW = (("burst", "64k"), ("egress_rate", "30mbit"), ("ingress_rate", "20mbit"))
+SLOWER = (("egress_rate", "3mbit"), ("ingress_rate", "2mbit"))
 PUBLISHED = (SIX, attach("net", "c1", ports=PORTS), attach("net", "c2", ports=port_specs(["91"]), driver_opts=SECURED))
 WIRE = present("net", pool("10.1.0.0/24", gateway="10.1.0.1"), driver="macvlan", options={"parent": "lan0"})
 SHIM = present("net", driver="macvlan", options={"parent": "lan0", "host_shim": "true"})
 VEPA = present("net", driver="macvlan", options={"parent": "lan0", "mode": "vepa"})
 ELSEWHERE = present("net", driver="macvlan", options={"parent": "lan1"}, force=True)
 ON_WIRE = (WIRE, attach("net", "c1"), attach("net", "c2"))
+LIMITED = (NET, *(attach("net", name, driver_opts=SLOW) for name in ("c1", "c2")))
+ONE_WAY = attach("net", "c1", driver_opts=SLOWER[1:])
 CASES = {
     "create macvlan with members": Case(
         present(
@@ -97,6 +101,13 @@ CASES = {
     "change interface": Case(attach("net", "c1", ifname="lan0", mac="02:00:00:00:00:11"), before=MEMBERS),
     "detach": Case(detach("net", "c1"), before=MEMBERS),
     "detach with the default route": Case(detach("other", "c1"), before=ROUTED),
+    "attach with limits": Case(attach("net", "c1", driver_opts=SLOW), before=(NET,)),
+    "limit": Case(attach("net", "c1", driver_opts=SLOW), before=MEMBERS),
+    "change limits": Case(attach("net", "c1", driver_opts=SLOWER), before=LIMITED),
+    "limit the other direction": Case(attach("net", "c1", driver_opts=SLOWER[:1]), before=(NET, ONE_WAY)),
+    "lift limits": Case(attach("net", "c1", driver_opts=()), before=LIMITED),
+    "detach with limits": Case(detach("net", "c1"), before=LIMITED),
+    "remove with limited members": Case(absent("net", force=True), before=LIMITED),
     "make namespace": Case(namespace("c9")),
     "remove namespace": Case(no_namespace("c9"), before=(NET, namespace("c9"), attach("net", "c9"))),
     "topology": Case(SHOP),

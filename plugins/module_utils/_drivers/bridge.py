@@ -8,7 +8,7 @@ Says which resources exist, and nothing else. Collection-private and pure. Floor
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from ipaddress import ip_interface
 
 from .._errors import NetloomError
@@ -43,9 +43,34 @@ OPTIONS = {
     "host_ipv6": DriverOption(_DOCKER + "host_ipv6", _host_address(6)),
     "interface_prefix": DriverOption(_DOCKER + "container_iface_prefix", prefix),
 }
+
+
+def _rate(text: str, option: str) -> str:
+    from .._shaping import rate  # few endpoints have one
+
+    return rate(text, option)
+
+
+def _burst(text: str, option: str) -> str:
+    from .._shaping import size
+
+    return size(text, option)
+
+
+def _burst_fits(options: Mapping[str, str], network: Network, option: str) -> None:
+    from .._shaping import check_burst
+
+    if options.keys().isdisjoint(_RATES.values()):
+        raise NetloomError("option_invalid", f"{option}: {options['burst']} needs {' or '.join(_RATES.values())}")
+    check_burst(int(options["burst"]), network, option)
+
+
+_RATES = {"ingress": "ingress_rate", "egress": "egress_rate"}  # as the container sees it
 ENDPOINT_OPTIONS = {
     "ifname": DriverOption(_DOCKER + "endpoint.ifname", interface_name),
     "port_security": DriverOption("port_security", flag),
+    **{name: DriverOption(name, _rate) for name in _RATES.values()},
+    "burst": DriverOption("burst", _burst, _burst_fits),
 }
 ATTACHABLE, BRIDGED, ON_PARENT = True, True, False
 
@@ -117,10 +142,11 @@ def network_resources(network: Network) -> Iterator[Resource]:
 
 
 def endpoint_resources(network: Network, endpoint: Endpoint) -> Iterator[Resource]:
-    """Yield the firewall's part, the veth pair, its addresses in the sandbox, and both of its ends up."""
+    """Yield the firewall's part, the veth pair, its addresses in the sandbox, its limits, and both of its ends up."""
     place = endpoint.place
     yield from _ports(network, endpoint)
-    if dict(endpoint.driver_opts).get("port_security") == "true":
+    options = dict(endpoint.driver_opts)
+    if options.get("port_security") == "true":
         from .._port_security import secured  # few ask for it
 
         yield from secured(endpoint)
@@ -143,6 +169,11 @@ def endpoint_resources(network: Network, endpoint: Endpoint) -> Iterator[Resourc
     yield Sysctl(place, f"net/ipv4/conf/{endpoint.ifname}/arp_notify", "1", ifname=endpoint.ifname)
     for interface in endpoint.addresses:
         yield Address(place, endpoint.ifname, interface)
+    rates = {direction: options[name] for direction, name in _RATES.items() if name in options}
+    if rates:
+        from .._shaping import limited  # few ask for it
+
+        yield from limited(network, endpoint, rates, options.get("burst"))
     yield Up(HOST, endpoint.host_ifname)
     yield Up(place, endpoint.ifname)
 

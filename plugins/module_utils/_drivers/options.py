@@ -13,16 +13,21 @@ from typing import Callable
 
 from .._errors import NetloomError
 from .._frozen import dataclass
-from .._model import GATEWAY_MODES, Pairs
+from .._model import GATEWAY_MODES, Network, Pairs
 from .._names import interface_name, nearest
 
 
 @dataclass(frozen=True)
 class DriverOption:
-    """An option of a driver: Docker's label for it, and a function of (text, option) that returns its canonical text."""
+    """An option of a driver: Docker's label for it, and a function of (text, option) that returns its canonical text.
+
+    Of an endpoint's, `fits` is a function of (options, network, option) that raises where it does not fit the others
+    or the network.
+    """
 
     label: str
     parse: Callable[[str, str], str]
+    fits: Callable[[Mapping[str, str], Network, str], None] | None = None
 
 
 def canonical(given: Pairs, known: Mapping[str, DriverOption], option: str, driver: str) -> Pairs:
@@ -44,6 +49,14 @@ def canonical(given: Pairs, known: Mapping[str, DriverOption], option: str, driv
         if found.setdefault(short, value) != value:
             raise NetloomError("option_invalid", f"{option}: {short} and {known[short].label} contradict each other")
     return tuple(sorted(found.items()))
+
+
+def check_fit(options: Pairs, known: Mapping[str, DriverOption], network: Network, option: str) -> None:
+    """:raises NetloomError: option_invalid, an endpoint's options contradict each other or the network."""
+    for name, _value in options:
+        fits = known[name].fits if name in known else None
+        if fits is not None:
+            fits(dict(options), network, f"{option}.{name}")
 
 
 def labelled(options: Pairs, known: Mapping[str, DriverOption]) -> dict[str, str]:

@@ -33,6 +33,10 @@ def handler(name: str) -> Any:
         from . import routes
 
         return routes
+    if name == "shaping":
+        from . import shaping
+
+        return shaping
     from . import namespaces
 
     return namespaces

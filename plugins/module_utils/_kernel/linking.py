@@ -25,7 +25,7 @@ def apply(host: Any, changes: Sequence[Change]) -> None:
     """Make the changes, one after the other, but for the endpoints to remove: those go together."""
     together = [change.before for change in changes if _removes_endpoint(change)]
     if len(together) > 1:
-        _remove_together(host, together)
+        remove(host, together)
         changes = [change for change in changes if not _removes_endpoint(change)]
     for change in changes:
         resource = change.resource
@@ -34,7 +34,7 @@ def apply(host: Any, changes: Sequence[Change]) -> None:
         elif isinstance(resource, (Sublink, Vlan)):
             _change_sublink(host, change, resource)
         elif change.after is None:
-            _remove(host, change.before)  # type: ignore[arg-type]
+            _remove(host, change.before)
         elif isinstance(resource, Bridge):
             _make_bridge(host, change.before, resource)  # type: ignore[arg-type]
         elif isinstance(resource, Veth):
@@ -90,7 +90,16 @@ def _make_veth(host: Any, before: Veth | None, after: Veth) -> None:
         host.execute(f"configure interface {after.ifname}", host.netlink(after.place).change, settings)
 
 
-def _remove(host: Any, before: Bridge | Veth) -> None:
+def remove(host: Any, links: Sequence[Any]) -> None:
+    """Remove interfaces of ours, by their names."""
+    if len(links) > 1:
+        _remove_together(host, links)
+        return
+    for link in links:
+        _remove(host, link)
+
+
+def _remove(host: Any, before: Any) -> None:
     index = host.find_index(HOST, before.name)
     if index:  # a veth goes with the sandbox that its other end was in, whenever that is
         deletion = messages.delete_link(index)

@@ -22,7 +22,7 @@ _NETLINK_ROUTE, _SOL_NETLINK = 0, 270  # linux/netlink.h
 _OPTIONS = (10, 11, 12)  # NETLINK_CAP_ACK, NETLINK_EXT_ACK, NETLINK_GET_STRICT_CHK (Linux 4.20)
 NLM_F_REQUEST, NLM_F_MULTI, NLM_F_ACK, NLM_F_DUMP_INTR = 0x1, 0x2, 0x4, 0x10
 NLM_F_DUMP, NLM_F_REPLACE, NLM_F_EXCL, NLM_F_CREATE = 0x300, 0x100, 0x200, 0x400
-_NLM_F_CAPPED, _NLM_F_ACK_TLVS = 0x100, 0x200
+_NLM_F_CAPPED, _NLM_F_ACK_TLVS, _NLM_F_ECHO = 0x100, 0x200, 0x8
 _NLMSG_ERROR, _NLMSG_DONE = 2, 3
 _NLMSGERR_ATTR_MSG = 1
 _HEADER = struct.Struct("=IHHII")  # nlmsghdr: length, type, flags, sequence, port
@@ -71,6 +71,16 @@ class Wire:
         """
         self._send(Message(kind, 0, body))
         return self._answers()[0][0]
+
+    def find(self, kind: int, body: bytes) -> bytes | None:
+        """Return the body of the message that answers a request; None where the kernel only acknowledges it.
+
+        :raises OSError: the kernel refused, or there is no such thing.
+        """
+        # NLM_F_ECHO: some subsystems answer by a notification, which otherwise whoever caused it does not get.
+        self._send(Message(kind, NLM_F_ACK | _NLM_F_ECHO, body))
+        found = self._answers()[0]  # an acknowledgement behind an answer is left for the next request to skip
+        return found[0] if found else None
 
     def dump(self, kind: int, body: bytes) -> list[bytes]:
         """Return the bodies of all that a request lists, asked again while the kernel says that it changed meanwhile.

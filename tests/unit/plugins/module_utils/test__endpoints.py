@@ -144,7 +144,7 @@ def test_an_interface_name_can_be_a_driver_option(name):
         (
             {"driver_opts": (("mtu", "1400"),)},
             "option_unknown",
-            "driver_opts: 'mtu' is not an option of driver bridge; it knows ifname, port_security",
+            "driver_opts: 'mtu' is not an option of driver bridge; it knows burst, egress_rate, ifname, ingress_rate, port_security",
         ),
     ],
 )

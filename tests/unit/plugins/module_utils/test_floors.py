@@ -27,6 +27,7 @@ FLOORS = {
     "_firewall": 1,
     "_port_security": 1,
     "_ports": 1,
+    "_shaping": 1,
     "_publishing": 1,
     "_flows": 1,
     "_names": 1,
