@@ -186,7 +186,7 @@ def _observe(host: Any, scope: Iterable[Resource]) -> list[Resource]:
     The other end of a link of ours may have a name that another one wants: that is no foreign interface.
     """
     observed = host.observe(scope)
-    ours = {key for item in observed if item.is_link for key in item.provides}
+    ours = {key for item in observed if not isinstance(item, Link) for key in item.provides}
     return [item for item in observed if not (isinstance(item, Link) and item.key in ours)]
 
 

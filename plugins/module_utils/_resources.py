@@ -27,7 +27,6 @@ class Resource:
     rank: ClassVar[int] = 0
     handler: ClassVar[str] = ""  # the file in _kernel/ that drives it
     verbs: ClassVar[tuple[str, str, str]] = ("create", "change", "remove")
-    is_link: ClassVar[bool] = False  # it has a name that an interface of somebody else may have
     is_shared: ClassVar[bool] = False  # several networks can have it in common
     needs: ClassVar[str] = ""  # a kind of link that a kernel may not know
 
@@ -238,7 +237,6 @@ class Bridge(Resource):
     recorded: bool = field(default=False, compare=False)
     rank = 40
     handler = "links"
-    is_link = True
 
     @property
     def key(self):
@@ -265,7 +263,6 @@ class Veth(Resource):
     odd_mtu: int = 0  # observed: that of the other end, where the two differ
     rank = 42
     handler = "links"
-    is_link = True
 
     @property
     def key(self):

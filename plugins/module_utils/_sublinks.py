@@ -24,7 +24,6 @@ class Vlan(Resource):
     up: bool = True
     rank = 38
     handler = "links"
-    is_link = True
     is_shared = True
     needs = "vlan"
 
@@ -59,7 +58,6 @@ class Sublink(Resource):
     flag: str = ""
     rank = 42
     handler = "links"
-    is_link = True
 
     @property
     def key(self):

@@ -80,6 +80,18 @@ options:
         answer for them (ARP and neighbour discovery); false unless set. What comes from outside the subnet is dropped
         in any case. While an endpoint has it, the kernel shows the frames of all bridges of the host to a firewall
         table."
+      - "C(ingress_rate): how much the container receives at most, in bits per second; no limit unless set. A whole or
+        decimal number, by itself or with one of tc's suffixes C(bit), C(kbit), C(mbit), C(gbit), C(tbit), of which the
+        C(bit) can be left out (C(20m)), or C(kibit), C(mibit) and so on for powers of 1024; upper or lower case; from
+        C(1kbit) to C(1000tbit). tc's C(bps), which is bytes, is not taken. The kernel counts whole bytes, with the
+        Ethernet header."
+      - "C(egress_rate): how much the container sends at most; else as C(ingress_rate)."
+      - "C(burst): how many bytes may pass at once in each direction that has a rate, after a pause; a number, by itself
+        or with one of tc's suffixes C(b), C(k), C(kb), C(m), C(mb), C(g), C(gb), which are powers of 1024. At least the
+        network's MTU and 14, at most 4294967295. Unless set, what the rate gives in 50 ms, and at least ten packets."
+      - Limits are kept on the host's side, where nothing in the container can lift them, and are changed while
+        connections go on. What the container sends is led through an interface C(ifb) and twelve hexadecimal digits.
+        The kernel needs C(sch_tbf), for C(egress_rate) also C(ifb), C(sch_ingress), C(cls_u32) and C(act_mirred).
     type: dict
   published_ports:
     description:
@@ -120,6 +132,14 @@ EXAMPLES = r"""
     container: web
     runtime: docker
     ipv4_address: 192.168.1.80
+
+- name: No more than 50 Mbit/s to the container, and 10 Mbit/s from it
+  netloom.containers.network_attachment:
+    network: bridge2
+    container: c1
+    driver_opts:
+      ingress_rate: 50mbit
+      egress_rate: 10mbit
 
 - name: A second network, which gives the default route
   netloom.containers.network_attachment:

@@ -173,7 +173,9 @@ options:
         description: Of all networks of a container, the one with the highest priority gives its default route.
         type: int
       driver_opts:
-        description: Options of the driver for this endpoint.
+        description: >-
+          Options of the driver for this endpoint, as in M(netloom.containers.network_attachment): C(ifname),
+          C(port_security), and the bandwidth limits C(ingress_rate), C(egress_rate) and C(burst).
         type: dict
       published_ports:
         description: Ports of the container that the host makes reachable, in Docker's syntax.
