@@ -12,9 +12,11 @@ import contextlib
 import itertools
 import json
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import engine
@@ -273,6 +275,20 @@ def test_limits_and_port_security_go_together():
     do(limits(egress_rate="20mbit", ingress_rate="20mbit", port_security="true"))
     rig.pings("c1", "10.1.0.3")
     assert 12 < speed("c1", "c2") < 27
+
+
+PLAIN = """
+import sys
+sys.path.insert(0, {folder!r})
+import drive
+answers = [drive.drive(*step) for step in (("network", "plain"), ("attach", "plain/c1"), ("detach", "plain/c1"))]
+print(len(answers), [name for name in sys.modules if name.endswith(("shaping", "queueing"))])
+"""
+
+
+def test_a_task_without_limits_loads_nothing_of_them():
+    done = rig.run(sys.executable, "-c", PLAIN.format(folder=str(Path(__file__).parent)))
+    assert done.stdout == "3 []\n"
 
 
 # --- wrong values ---

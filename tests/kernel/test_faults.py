@@ -16,6 +16,7 @@ import engine
 import pytest
 import rig
 from ansible_collections.netloom.containers.plugins.module_utils._errors import NetloomError
+from ansible_collections.netloom.containers.plugins.module_utils._names import endpoint_id, network_id
 from ansible_collections.netloom.containers.plugins.module_utils._ports import port_specs
 from engine import absent, attach, detach, do, namespace, network, no_namespace, no_topology, pool, present, topology
 
@@ -64,6 +65,7 @@ SHIM = present("net", driver="macvlan", options={"parent": "lan0", "host_shim": 
 VEPA = present("net", driver="macvlan", options={"parent": "lan0", "mode": "vepa"})
 ELSEWHERE = present("net", driver="macvlan", options={"parent": "lan1"}, force=True)
 ON_WIRE = (WIRE, attach("net", "c1"), attach("net", "c2"))
+IFB = f"ifb{endpoint_id(network_id(rig.STATE_DIR, 'net'), 'netns:c1')[:12]}"
 LIMITED = (NET, *(attach("net", name, driver_opts=SLOW) for name in ("c1", "c2")))
 ONE_WAY = attach("net", "c1", driver_opts=SLOWER[1:])
 CASES = {
@@ -105,6 +107,7 @@ CASES = {
     "limit": Case(attach("net", "c1", driver_opts=SLOW), before=MEMBERS),
     "change limits": Case(attach("net", "c1", driver_opts=SLOWER), before=LIMITED),
     "limit the other direction": Case(attach("net", "c1", driver_opts=SLOWER[:1]), before=(NET, ONE_WAY)),
+    "repair limits": Case(present("net"), before=LIMITED, damage=(f"ip link delete {IFB}",)),
     "lift limits": Case(attach("net", "c1", driver_opts=()), before=LIMITED),
     "detach with limits": Case(detach("net", "c1"), before=LIMITED),
     "remove with limited members": Case(absent("net", force=True), before=LIMITED),

@@ -112,18 +112,21 @@ def _shape(host: Any, change: Change, resource: Shaper) -> None:
 
 def _redirect(host: Any, change: Change, resource: Redirect) -> None:
     wire = host.netlink(HOST)
-    index = host.find_index(HOST, resource.ifname)
-    if change.after is not None and not resource.to:
-        return  # as it was, it led nowhere
-    if change.before is not None and index:
-        host.execute(f"remove filters of {resource.ifname}", _gone, wire, queueing.delete_ingress(index))
-    if change.after is None:
-        return
+    if change.before is not None and change.after is not None and not resource.to:
+        return  # a task is undone: what somebody else had there does not come back
+    if change.before is not None:
+        index = host.find_index(HOST, resource.ifname)
+        if index:
+            host.execute(f"remove filters of {resource.ifname}", _gone, wire, queueing.delete_ingress(index))
+        if change.after is None:
+            return
     index = host.index(HOST, resource.ifname)
     what = f"prepare {resource.ifname} for filters"
     host.execute(what, _told, wire, queueing.new_ingress(index), what, "sch_ingress")
-    what = f"lead what arrives at {resource.ifname} to {resource.to}"
-    host.execute(what, _told, wire, queueing.new_redirect(index, host.index(HOST, resource.to)), what, "")
+    if resource.to:
+        what = f"lead what arrives at {resource.ifname} to {resource.to}"
+        message = queueing.new_redirect(index, host.index(HOST, resource.to))
+        host.execute(what, _told, wire, message, what, "")
 
 
 def _told(wire: Wire, message: Message, what: str, module: str) -> None:
