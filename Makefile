@@ -4,16 +4,19 @@
 
 # Names for the steps of .ci/run, which says what they are.
 
-STEPS := system engines venv tree meters peers style lint sanity sanity-quick units kernel kernel-oldest \
-         kernel-newest integration molecule build
+STEPS := system engines emulator venv tree meters peers style lint sanity sanity-quick units kernel kernel-oldest \
+         kernel-newest integration molecule build vm
 
-.PHONY: test test-quick walk benchmark clean $(STEPS)
+.PHONY: test test-quick test-vm walk benchmark clean $(STEPS)
 
 test: ## everything
 	@.ci/run
 
 test-quick: ## what can be known in a minute
 	@.ci/run quick
+
+test-vm: ## what this machine's kernel lacks, in a virtual machine; FILES="tests/kernel/test_x.py -k word"
+	@VM_TESTS='$(FILES)' .ci/run vm
 
 walk: ## see it work, in a host that is thrown away
 	@tests/hosts/walk

@@ -51,6 +51,9 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     config.addinivalue_line("markers", "vm: runs in the virtual machine too, where the kernel has what it needs")
     config.addinivalue_line("markers", "slow: takes seconds, for want of a smaller way to reach a limit")
+    config.addinivalue_line(
+        "markers", "vm: runs in the virtual machine (tests/vm) as well, whose kernel has what it needs"
+    )
     config.addinivalue_line("markers", "private: runs in namespaces of its own; set here on all other tests")
 
 
