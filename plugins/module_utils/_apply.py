@@ -234,7 +234,11 @@ def _warnings(desired: Iterable[Resource], left_alone: dict[Key, Resource]) -> t
     """Say where a route that is not ours keeps us from making one."""
     found = (left_alone.get(item.key) for item in desired)
     return tuple(
-        f"{item.title}: there is one already that is not ours, through {item.gateway or item.ifname}; it is kept"
+        f"{item.title}: there is one already that is not ours, {_leads(item)}; it is kept"
         for item in found
         if isinstance(item, Route)
     )
+
+
+def _leads(route: Route) -> str:
+    return f"through {route.gateway or route.ifname}" if route.type == "unicast" else f"of type {route.type}"

@@ -11,9 +11,10 @@ from __future__ import annotations
 import dataclasses
 import ipaddress
 import json
+from collections.abc import Iterable
 from typing import Any
 
-from ._model import Endpoint, Network, Pool, PublishedPort, Sandbox
+from ._model import Endpoint, Network, Pool, PublishedPort, Sandbox, StaticRoute
 
 
 def encode(value: Network | Endpoint) -> str:
@@ -43,6 +44,9 @@ def endpoint(text: str) -> Endpoint:
     fields["driver_opts"] = _pairs(fields["driver_opts"])
     fields["static"] = tuple(fields["static"])
     fields["ports"] = tuple(PublishedPort(**port) for port in fields.get("ports", ()))
+    fields["routes"] = tuple(StaticRoute(**route) for route in fields.get("routes", ()))
+    fields["sysctls"] = _pairs(fields.get("sysctls", ()))
+    fields["secondary"] = tuple(ipaddress.ip_interface(text) for text in fields.get("secondary", ()))
     fields["sandbox"] = Sandbox(**fields["sandbox"]) if fields["sandbox"] else None
     return Endpoint(**fields)
 
@@ -58,5 +62,5 @@ def _pool(fields: dict[str, Any]) -> Pool:
     )
 
 
-def _pairs(items: list) -> tuple[tuple[str, str], ...]:
+def _pairs(items: Iterable) -> tuple[tuple[str, str], ...]:
     return tuple((key, value) for key, value in items)

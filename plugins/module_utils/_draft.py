@@ -30,6 +30,7 @@ class Draft:
         self.networks: dict[str, Network | None] = {}
         self.endpoints: dict[Slot, Endpoint | None] = {}
         self.namespaces: dict[str, str | None] = {}
+        self.settings: dict[str, Any] = {}  # by namespace, those it is to have: pairs of path and value
         self.networks_at: dict[str, dict[str, None]] = {}  # place to the networks of its slots in `endpoints`
         self._network_entries: dict[str, Any] = {}
         self._endpoint_entries: dict[Slot, Any] = {}

@@ -18,6 +18,7 @@ from ._errors import NetloomError
 from ._model import Endpoint, EndpointSpec, Network, Sandbox
 
 _ENGINES = ("docker", "podman")
+_IPV6_IS_OFF = "net/ipv6/conf/all/disable_ipv6"
 _NOT_THERE = ("netns_not_found", "netns_invalid", "netns_is_host", "missing_dependency")
 
 
@@ -60,7 +61,7 @@ def draft_endpoint(draft: Draft, host: Any, network: Network, spec: EndpointSpec
         from ._draft_parents import check_member
 
         check_member(draft, host, network, place, spec.mac)
-    off = network.enable_ipv6 and sandbox is not None and _has_no_ipv6(host, place)
+    off = network.enable_ipv6 and sandbox is not None and _has_no_ipv6(draft, host, place)
     endpoint = _endpoints.endpoint(
         spec,
         network,
@@ -77,6 +78,14 @@ def draft_endpoint(draft: Draft, host: Any, network: Network, spec: EndpointSpec
             f"container: {endpoint.container} has IPv6 switched off (net.ipv6.conf.all.disable_ipv6);"
             f" its endpoint on network {network.name} has IPv4 only"
         )
+    if spec.sysctls:
+        from ._draft_settings import refuse_unknown
+
+        refuse_unknown(host, place, spec.sysctls)
+    if spec.routes:
+        from ._routes import check_others
+
+        check_others(spec.routes, endpoint, draft.at(place))
     if spec.ports is not None or endpoint.ports:
         from ._draft_ports import with_ports  # few endpoints have any
 
@@ -85,9 +94,13 @@ def draft_endpoint(draft: Draft, host: Any, network: Network, spec: EndpointSpec
     return endpoint
 
 
-def _has_no_ipv6(host: Any, place: str) -> bool:
+def _has_no_ipv6(draft: Draft, host: Any, place: str) -> bool:
     """Return whether a container has been told to have no IPv6. Docker and podman tell that all of theirs by default."""
-    return place.partition(":")[0] not in _ENGINES and host.ipv6_is_off(place)
+    runtime, _colon, name = place.partition(":")
+    told = dict(draft.settings.get(name, ())).get(_IPV6_IS_OFF) if runtime == "netns" else None
+    if told is not None:
+        return told != "0"
+    return runtime not in _ENGINES and host.ipv6_is_off(place)
 
 
 def slot_of(draft: Draft, host: Any, spec: EndpointSpec) -> Slot:

@@ -127,7 +127,12 @@ def _draft_members(draft: Draft, host: Any, spec: NetworkSpec, entry: Any, netwo
         )
     for place, member in members.items():
         if obstacles:
-            member = _endpoints.moved(member, network, draft.leases(network.name))
+            before, member = member, _endpoints.moved(member, network, draft.leases(network.name))
+            draft.warnings += [
+                f"force: {member.container} loses the route {route}: no subnet of network {network.name} holds its gateway"
+                for route in before.routes
+                if route not in member.routes
+            ]
         if member.ports:
             from ._draft_ports import recheck
 

@@ -57,15 +57,18 @@ def endpoint(
     check_fit(opts, known.ENDPOINT_OPTIONS, network, "driver_opts")
     given = {"ipv4": spec.ipv4, "ipv6": spec.ipv6, "mac": spec.mac, "ifname": asked_ifname}
     static = {option for option, value in given.items() if value is not None}
-    ipv4 = _address(4, spec.ipv4, recorded.ipv4 if recorded else None, network, leases, place)
+    secondary = _secondary(spec, recorded, network, leases, place, ipv6=ipv6)
+    kept = [item.ip for item in secondary]
+    ipv4 = _address(4, spec.ipv4, recorded.ipv4 if recorded else None, network, leases, place, kept)
     if not ipv6 and (spec.ipv6 is not None or not network.enable_ipv4):
         raise NetloomError(
             "kernel_unsupported",
             f"{'ipv6_address' if spec.ipv6 else 'container'}: {container} has IPv6 switched off"
             " (net.ipv6.conf.all.disable_ipv6)" + ("" if spec.ipv6 else f", and network {network.name} has no IPv4"),
         )
-    ipv6_address = _address(6, spec.ipv6, recorded.ipv6 if recorded else None, network, leases, place) if ipv6 else None
-    return Endpoint(
+    six = recorded.ipv6 if recorded else None
+    ipv6_address = _address(6, spec.ipv6, six, network, leases, place, kept) if ipv6 else None
+    found = Endpoint(
         network=network.name,
         container=container,
         runtime=runtime,
@@ -81,16 +84,33 @@ def endpoint(
         sandbox=sandbox,
         topology=recorded.topology if recorded else topology,
         ports=recorded.ports if recorded else (),
+        routes=recorded.routes if recorded else (),
+        sysctls=spec.sysctls if spec.sysctls is not None else recorded.sysctls if recorded else (),
+        secondary=secondary,
     )
+    return _checked(found, spec) if spec.routes is not None or found.routes or found.secondary else found
 
 
 def moved(member: Endpoint, network: Network, leases: Leases) -> Endpoint:
-    """Return `member` as it fits a rebuilt network: addresses that a subnet still holds are kept, others are new."""
+    """Return `member` as it fits a rebuilt network: addresses that a subnet still holds are kept, others are new.
+
+    Of its routes, those go whose gateway is no neighbour any more.
+    """
     kept = {}
+    taken = [item.ip for item in member.secondary]
     for version, before in ((4, member.ipv4), (6, member.ipv6)):
-        kept[version] = _address(version, None, before, network, leases, member.place) if before else None
+        kept[version] = _address(version, None, before, network, leases, member.place, taken) if before else None
     mac = _mac(None, member if member.mac else None, kept[4], member.id, network, leases, member.place)
-    return replace(member, ipv4=kept[4], ipv6=kept[6], mac=mac)
+    found = replace(member, ipv4=kept[4], ipv6=kept[6], mac=mac)
+    if member.secondary:
+        from . import _secondary as further
+
+        found = replace(found, secondary=further.moved(member, kept.values(), network, leases))
+    if member.routes:
+        from ._routes import reaches
+
+        found = replace(found, routes=tuple(route for route in found.routes if reaches(route, found)))
+    return found
 
 
 def bound(network: Network, endpoint: Endpoint) -> Callable[[PublishedPort], Iterable[tuple[int, str]]]:
@@ -102,11 +122,15 @@ def bound(network: Network, endpoint: Endpoint) -> Callable[[PublishedPort], Ite
 def default_routes(place: str, plugged: Iterable[tuple[Endpoint, Network]]) -> Iterator[Route]:
     """Yield the default routes of a sandbox: of all its endpoints, the one of highest gw_priority gives it.
 
-    Ties go to the network whose name comes first. An internal network gives none.
+    Ties go to the network whose name comes first. An internal network gives none, unless the endpoint's own routes do.
     """
     order = sorted(plugged, key=lambda pair: (-pair[0].gw_priority, pair[0].network))
     for version, destination in ((4, "0.0.0.0/0"), (6, "::/0")):
         for endpoint, network in order:
+            own = next((route for route in endpoint.routes if route.is_default and route.version == version), None)
+            if own:
+                yield Route(place, destination, own.gateway, endpoint.ifname if own.gateway else "", type=own.type)
+                break
             interface = endpoint.ipv4 if version == 4 else endpoint.ipv6
             pool = pool_of(network, interface)
             if pool and pool.gateway and not network.internal:
@@ -138,6 +162,7 @@ def _address(
     network: Network,
     leases: Leases,
     place: str,
+    kept: Collection[IPAddress],
 ) -> IPInterface | None:
     option = f"ipv{version}_address"
     pools = [pool for pool in network.pools if pool.subnet.version == version]
@@ -150,10 +175,33 @@ def _address(
         return before
     for pool in pools[:-1]:
         try:
-            return free_address(pool, leases, network.name)
+            return free_address(pool, leases, network.name, kept)
         except NetloomError:  # the next pool may have one
             continue
-    return free_address(pools[-1], leases, network.name) if pools else None
+    return free_address(pools[-1], leases, network.name, kept) if pools else None
+
+
+def _secondary(
+    spec: EndpointSpec, recorded: Endpoint | None, network: Network, leases: Leases, place: str, *, ipv6: bool
+) -> tuple[IPInterface, ...]:
+    if not spec.secondary and not (recorded and recorded.secondary and spec.secondary is None):
+        return ()
+    from . import _secondary as further  # few endpoints have any
+
+    if spec.secondary is not None:
+        return further.claimed(spec.secondary, network, leases, place, ipv6=ipv6)
+    return further.kept(recorded.secondary, network, ipv6=ipv6) if recorded else ()
+
+
+def _checked(found: Endpoint, spec: EndpointSpec) -> Endpoint:
+    """Return an endpoint with the routes that it is asked to have, which fit its addresses, and no address twice."""
+    from . import _routes
+    from . import _secondary as further
+
+    further.refuse_double(found, spec.secondary)
+    routes = found.routes if spec.routes is None else spec.routes
+    _routes.check(routes, found)
+    return replace(found, routes=_routes.in_order(routes))
 
 
 def _mac(

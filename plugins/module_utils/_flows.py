@@ -79,7 +79,7 @@ def _redirections_of(resource: Resource | None) -> Iterator[Redirection]:
 
 def _redirections(endpoint: Endpoint) -> Iterator[Redirection]:
     for port in endpoint.ports:
-        for interface in endpoint.addresses:
+        for interface in endpoint.primaries:
             if not port.address or (":" in port.address) == (interface.version == 6):
                 place = "" if port.address in ("0.0.0.0", "::") else port.address
                 yield Redirection(port.protocol, port.host, place, interface.ip, port.container)

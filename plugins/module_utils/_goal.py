@@ -28,6 +28,7 @@ from ._resources import (
     NetworkRecord,
     Resource,
     Route,
+    Sysctl,
     Up,
     is_common,
 )
@@ -64,6 +65,7 @@ def _aim_at_namespace(draft: Draft, goal: _Parts, name: str, owner: str | None) 
         goal.obsolete.append(Namespace(name))
     else:
         goal.desired += [Namespace(name), *([NamespaceRecord(name, owner)] if owner else [])]
+        goal.desired += [Sysctl(f"netns:{name}", path, value) for path, value in draft.settings.get(name, ())]
     if entry:
         goal.recorded.append(entry.value)
         goal.unfinished += [entry.value.key] if entry.state != PRESENT and owner else []
@@ -111,14 +113,23 @@ def _of_endpoint(draft: Draft, endpoint: Endpoint) -> Iterator[Resource]:
     if network is None or not driver(network.driver).ATTACHABLE:
         entry = draft.network_entry(endpoint.network)
         network = entry.value if entry else None
-    return driver(network.driver).endpoint_resources(network, endpoint) if network else iter(())
+    return _resources(network, endpoint) if network else iter(())
 
 
 def _of_endpoint_as_it_was(draft: Draft, endpoint: Endpoint) -> Iterator[Resource]:
     """Yield what there can be of an endpoint: its network may be about to change, or a killed run has half changed it."""
     entry = draft.network_entry(endpoint.network)
     for network in entry.all if entry else ():
-        yield from driver(network.driver).endpoint_resources(network, endpoint)
+        yield from _resources(network, endpoint)
+
+
+def _resources(network: Network, endpoint: Endpoint) -> Iterator[Resource]:
+    found = driver(network.driver).endpoint_resources(network, endpoint)
+    if endpoint.routes or endpoint.sysctls or endpoint.secondary:
+        from ._endpoint_options import completed  # few endpoints have any
+
+        return completed(endpoint, found)
+    return found
 
 
 def _routes(draft: Draft, place: str, host: Any) -> Iterator[Resource]:
@@ -137,7 +148,11 @@ def _carries(draft: Draft, endpoint: Endpoint, host: Any) -> bool:
     """
     if (endpoint.network, endpoint.place) in draft.endpoints:
         return True
-    needed = [item for item in _of_endpoint(draft, endpoint) if isinstance(item, (Address, Up))]
+    needed = [
+        item
+        for item in _of_endpoint(draft, endpoint)
+        if isinstance(item, Up) or (isinstance(item, Address) and not item.secondary)
+    ]
     return len(host.observe(needed)) == len(needed)
 
 
@@ -146,7 +161,8 @@ def _default_routes_before(draft: Draft, place: str) -> Iterator[Resource]:
     entries = [draft.endpoint_entry((network, place)) for network in draft.networks_at[place]]
     before = [version for entry in entries if entry for version in entry.all]
     for name, destination in (("ipv4", "0.0.0.0/0"), ("ipv6", "::/0")):
-        if any(getattr(endpoint, name) for endpoint in (*before, *draft.at(place))):
+        given = ((endpoint, getattr(endpoint, name)) for endpoint in (*before, *draft.at(place)))
+        if any(address or any(route.destination == destination for route in one.routes) for one, address in given):
             yield Route(place, destination, "", "")
 
 

@@ -28,7 +28,7 @@ def endpoint(value: Endpoint, on: Network, labels: Mapping[str, str], places: Pl
         for name, key in asked.items()
         if name in value.static and getattr(value, name)
     }
-    gateways = {address.version: _gateway(on, address) for address in value.addresses}
+    gateways = {address.version: _gateway(value, on, address) for address in value.primaries}
     return {
         "IPAMConfig": given or None,
         "Links": None,
@@ -45,7 +45,19 @@ def endpoint(value: Endpoint, on: Network, labels: Mapping[str, str], places: Pl
         "GlobalIPv6Address": _ip(value.ipv6),
         "GlobalIPv6PrefixLen": value.ipv6.network.prefixlen if value.ipv6 else 0,
         "DNSNames": None,
+        "SecondaryIPAddresses": _secondary(value, 4),
+        "SecondaryIPv6Addresses": _secondary(value, 6),
         "Ports": _ports(value, places),
+        "Routes": [
+            {
+                "Destination": route.destination,
+                "Gateway": route.gateway,
+                "Metric": route.metric,
+                "Type": route.type,
+            }
+            for route in value.routes
+        ],
+        "Sysctls": dict(value.sysctls),
         "InterfaceName": value.ifname,
         "HostInterface": value.host_ifname,
         "SandboxKey": value.sandbox.key if value.sandbox else "",
@@ -62,8 +74,16 @@ def _ports(value: Endpoint, places: Places) -> dict[str, list[dict[str, str]]]:
     return found
 
 
-def _gateway(on: Network, address: IPInterface) -> str:
-    """Return the gateway that a member is given; an internal network gives none."""
+def _secondary(value: Endpoint, version: int) -> list[dict[str, Any]] | None:
+    found = [item for item in value.secondary if item.version == version]
+    return [{"Addr": str(item.ip), "PrefixLen": item.network.prefixlen} for item in found] or None
+
+
+def _gateway(value: Endpoint, on: Network, address: IPInterface) -> str:
+    """Return the gateway that a member is given, by its own routes or by the network; an internal one gives none."""
+    own = next((route for route in value.routes if route.is_default and route.version == address.version), None)
+    if own:
+        return own.gateway
     pool = next((pool for pool in on.pools if pool.subnet == address.network), None)
     return str(pool.gateway) if pool and pool.gateway and not on.internal else ""
 

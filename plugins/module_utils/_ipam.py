@@ -152,13 +152,13 @@ def ips(endpoint: Endpoint) -> tuple[IPAddress, ...]:
     return tuple(interface.ip for interface in endpoint.addresses)
 
 
-def free_address(pool: Pool, leases: Leases, network: str) -> IPInterface:
-    """Return the lowest address of the pool's range that nothing holds, with the subnet's prefix length.
+def free_address(pool: Pool, leases: Leases, network: str, kept: Collection[IPAddress] = ()) -> IPInterface:
+    """Return the lowest address of the pool's range that nothing holds and is not `kept`, with the subnet's prefix length.
 
     :raises NetloomError: pool_exhausted.
     """
     inside = pool.ip_range or pool.subnet
-    address = leases.lowest(pool.subnet, inside, reserved(pool))
+    address = leases.lowest(pool.subnet, inside, {*reserved(pool), *kept})
     if address is None:
         size = inside.num_addresses
         raise NetloomError(

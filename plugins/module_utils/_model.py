@@ -103,6 +103,31 @@ class PublishedPort:
 
 
 @dataclass(frozen=True)
+class StaticRoute:
+    """A route that a container is given. Of IPv6, metric 0 and the kernel's own 1024 are the same, and 0 here."""
+
+    destination: str  # canonical CIDR
+    gateway: str = ""  # only unicast has one
+    metric: int = 0
+    type: str = "unicast"  # or blackhole, unreachable, prohibit
+
+    @property
+    def version(self) -> int:
+        return 6 if ":" in self.destination else 4
+
+    @property
+    def is_default(self) -> bool:
+        """Whether it stands for the gateway of the network: of all endpoints, gw_priority decides."""
+        return self.destination in ("0.0.0.0/0", "::/0") and not self.metric
+
+    def __str__(self) -> str:
+        """Return it as `ip route` has it."""
+        kind = "" if self.type == "unicast" else f"{self.type} "
+        via = f" via {self.gateway}" if self.gateway else ""
+        return f"{kind}{self.destination}{via}" + (f" metric {self.metric}" if self.metric else "")
+
+
+@dataclass(frozen=True)
 class Endpoint:
     """A container's interface on a network, with everything resolved.
 
@@ -125,6 +150,9 @@ class Endpoint:
     sandbox: Sandbox | None = None
     topology: str = ""  # the topology that made it, if one did
     ports: tuple[PublishedPort, ...] = ()
+    routes: tuple[StaticRoute, ...] = ()
+    sysctls: Pairs = ()  # net.ipv4.conf.IFNAME.log_martians, literally, to a whole number
+    secondary: tuple[IPInterface, ...] = ()  # IPv4 first
 
     @property
     def place(self) -> str:
@@ -132,8 +160,13 @@ class Endpoint:
         return f"{self.runtime}:{self.container}"
 
     @property
-    def addresses(self) -> tuple[IPInterface, ...]:
+    def primaries(self) -> tuple[IPInterface, ...]:
+        """The addresses that ports are published to, and that others know it by."""
         return tuple(address for address in (self.ipv4, self.ipv6) if address)
+
+    @property
+    def addresses(self) -> tuple[IPInterface, ...]:
+        return (*self.primaries, *self.secondary)
 
 
 @dataclass(frozen=True)
@@ -206,6 +239,9 @@ class EndpointSpec:
     gw_priority: int | None = None
     driver_opts: Pairs | None = None
     ports: tuple[PortSpec, ...] | None = None
+    routes: tuple[StaticRoute, ...] | None = None
+    sysctls: Pairs | None = None
+    secondary: tuple[IPAddress, ...] | None = None
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from ._drivers.registry import driver as driver_named
 from ._errors import NetloomError
 from ._frozen import dataclass
 from ._ipam import reserved
-from ._model import Endpoint, HostFacts, Network, NetworkSpec, Pool, PoolSpec, Subnet, Uplink
+from ._model import Endpoint, HostFacts, IPInterface, Network, NetworkSpec, Pool, PoolSpec, Subnet, Uplink
 from ._names import PREDEFINED, local_mac, network_id
 from ._subnets import Occupied, first_gateway, free_subnet, ula_subnet
 
@@ -146,9 +146,7 @@ def obstacles(wanted: Network, recorded: Network, members: Iterable[Endpoint]) -
 
         found += differences(wanted, recorded)
     for member in members:
-        for interface, family in ((member.ipv4, "ipv4"), (member.ipv6, "ipv6")):
-            if interface is None:
-                continue
+        for interface in member.addresses:
             pool = next((pool for pool in wanted.pools if interface.network == pool.subnet), None)
             holder = f"{member.container} has {interface.ip}"
             if pool is None:
@@ -157,9 +155,13 @@ def obstacles(wanted: Network, recorded: Network, members: Iterable[Endpoint]) -
                 raise NetloomError(
                     "address_in_use", f"ipam_config: {interface.ip} cannot be {reserved(pool)[interface.ip]}: {holder}"
                 )
-            elif pool.ip_range and interface.ip not in pool.ip_range and family not in member.static:
+            elif pool.ip_range and interface.ip not in pool.ip_range and not _is_static(member, interface):
                 found.append(f"ipam_config: iprange {pool.ip_range} does not hold every lease: {holder}")
     return tuple(found)
+
+
+def _is_static(member: Endpoint, interface: IPInterface) -> bool:
+    return f"ipv{interface.version}" in member.static or interface in member.secondary
 
 
 def _given(value, otherwise):

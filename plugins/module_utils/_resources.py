@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 from ._frozen import dataclass
 from ._model import HOST, Endpoint, IPInterface, Key, Network, Sandbox
 
+DEPRECATED = "deprecated"  # what a secondary address of IPv6 is behind
 PROTOCOLS = {"tcp": "6", "udp": "17", "sctp": "132"}  # IPPROTO_*, as our maps of ports have them
 
 
@@ -156,7 +157,8 @@ class Port(Entry):
 class Sysctl(Resource):
     """A kernel setting below /proc/sys. Removing it writes `restore`, the value it had before us.
 
-    The setting of an interface goes with the interface: `ifname` names it, `restore` is then unused.
+    The setting of an interface goes with the interface: `ifname` names it, `restore` is then unused. Where it `inherits`,
+    removing it while the interface stays writes what new interfaces of the place get.
     """
 
     place: str
@@ -164,12 +166,15 @@ class Sysctl(Resource):
     value: str
     restore: str = field(default="", compare=False)
     ifname: str = field(default="", compare=False)
+    inherits: bool = field(default=False, compare=False)
     handler = "sysctls"
     verbs = ("set", "set", "restore")
 
     @property
     def rank(self):
-        return 50 if self.ifname else 30
+        if self.ifname:
+            return 50
+        return 36 if self.place else 30  # in a namespace of ours, which is made before
 
     @property
     def key(self):
@@ -177,7 +182,9 @@ class Sysctl(Resource):
 
     @property
     def parent(self):
-        return ("link", self.place, self.ifname) if self.ifname else None
+        if self.ifname:
+            return ("link", self.place, self.ifname)
+        return ("namespace", self.place.partition(":")[2]) if self.place else None
 
     @property
     def title(self):
@@ -286,14 +293,23 @@ class Veth(Resource):
 
 @dataclass(frozen=True)
 class Address(Resource):
-    """An address with its prefix length on an interface."""
+    """An address with its prefix length on an interface.
+
+    A `secondary` one is `behind` another, so that this one is the source of what the container sends: in IPv4 the one
+    of the same subnet that was there first, and takes it along when it goes; in IPv6 it is deprecated (RFC 4862).
+    """
 
     place: str
     ifname: str
     address: IPInterface
-    rank = 60
+    behind: str = ""
+    secondary: bool = field(default=False, compare=False)
     handler = "addresses"
     verbs = ("add", "change", "remove")
+
+    @property
+    def rank(self):
+        return 61 if self.behind else 60
 
     @property
     def key(self):
@@ -301,7 +317,13 @@ class Address(Resource):
 
     @property
     def provides(self):
+        if self.secondary:
+            return (self.key,)
         return (self.key, (f"ipv{self.address.version}", self.place, self.ifname))
+
+    @property
+    def fixed(self):
+        return (self.behind,)
 
     @property
     def parent(self):
@@ -343,12 +365,17 @@ class Up(Resource):
 
 @dataclass(frozen=True)
 class Route(Resource):
-    """A route of ours in a sandbox's main table. Ours carry our own protocol number."""
+    """A route of ours in a sandbox's main table. Ours carry our own protocol number.
+
+    One that is not unicast has neither gateway nor interface, and stays when the interfaces go.
+    """
 
     place: str
     destination: str  # 0.0.0.0/0
     gateway: str
     ifname: str
+    metric: int = 0  # of IPv6, the kernel's 1024
+    type: str = "unicast"
     foreign: bool = field(default=False, compare=False)  # observed, and somebody else's
     rank = 80
     handler = "routes"
@@ -356,20 +383,30 @@ class Route(Resource):
 
     @property
     def key(self):
-        return ("route", self.place, self.destination)
+        return ("route", self.place, self.destination, str(self.metric))
 
     @property
     def parent(self):
-        return ("link", self.place, self.ifname)
+        return ("link", self.place, self.ifname) if self.ifname else None
 
     @property
     def support(self):
+        if not self.ifname:
+            return None
         # With an interface's last IPv4 address the kernel drops the IPv4 routes through it; not so with IPv6.
         return None if ":" in self.destination else ("ipv4", self.place, self.ifname)
 
     @property
     def title(self):
-        return f"route {self.destination}{where(self.place)}"
+        return f"route {self.destination}{f' metric {self.metric}' if self.metric else ''}{where(self.place)}"
+
+    def facts(self):
+        return {
+            "destination": self.destination,
+            "gateway": self.gateway,
+            "ifname": self.ifname,
+            "type": self.type,
+        }
 
 
 @dataclass(frozen=True)
@@ -435,6 +472,9 @@ class EndpointRecord(Resource):
             "gw_priority": endpoint.gw_priority,
             "driver_opts": dict(endpoint.driver_opts),
             "published_ports": [str(port) for port in endpoint.ports],
+            "routes": [str(route) for route in endpoint.routes],
+            "sysctls": dict(endpoint.sysctls),
+            "secondary_addresses": [str(address) for address in endpoint.secondary],
             "sandbox": _spoken(endpoint.sandbox),
             **_owner(endpoint.topology),
         }

@@ -67,7 +67,11 @@ error_code:
   sample: network_in_use
 """
 
-from ansible_collections.netloom.containers.plugins.module_utils._options.namespace import NAMESPACE, namespace_name
+from ansible_collections.netloom.containers.plugins.module_utils._options.namespace import (
+    NAMESPACE,
+    namespace_name,
+    namespace_settings,
+)
 from ansible_collections.netloom.containers.plugins.module_utils._runner import NetloomModule, finish, host_of, told
 from ansible_collections.netloom.containers.plugins.module_utils._verbs.namespaces import (
     namespace_absent,
@@ -78,11 +82,11 @@ from ansible_collections.netloom.containers.plugins.module_utils._verbs.namespac
 def main():
     module = NetloomModule(**NAMESPACE)
     with told(module):
-        name = namespace_name(module.params)
+        name, settings = namespace_name(module.params), namespace_settings(module.params)
         with host_of(module) as host:
             if module.params["state"] == "absent":
                 finish(module, namespace_absent(host, name, force=module.params["force"], dry_run=module.check_mode))
-            finish(module, namespace_present(host, name, dry_run=module.check_mode))
+            finish(module, namespace_present(host, name, settings, dry_run=module.check_mode))
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ from ansible_collections.netloom.containers.plugins.module_utils._errors import 
 from ansible_collections.netloom.containers.plugins.module_utils._kernel import seam
 from ansible_collections.netloom.containers.plugins.module_utils._kernel.host import Host
 from ansible_collections.netloom.containers.plugins.module_utils._model import EndpointSpec, NetworkSpec, PoolSpec
+from ansible_collections.netloom.containers.plugins.module_utils._settings import namespace_settings
 from ansible_collections.netloom.containers.plugins.module_utils._verbs import (
     endpoints,
     inspection,
@@ -81,8 +82,8 @@ def detach(network: str, container: str) -> Verb:
     return partial(_call, endpoints.endpoint_absent, EndpointSpec(network, container))
 
 
-def namespace(name: str) -> Verb:
-    return partial(_call, namespaces.namespace_present, name)
+def namespace(name: str, sysctls: dict[str, Any] | None = None) -> Verb:
+    return partial(_call, namespaces.namespace_present, name, namespace_settings(sysctls or {}))
 
 
 def no_namespace(name: str) -> Verb:

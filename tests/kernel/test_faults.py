@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 import itertools
 from dataclasses import dataclass
+from ipaddress import ip_address
 
 import engine
 import pytest
@@ -18,6 +19,8 @@ import rig
 from ansible_collections.netloom.containers.plugins.module_utils._errors import NetloomError
 from ansible_collections.netloom.containers.plugins.module_utils._names import endpoint_id, network_id
 from ansible_collections.netloom.containers.plugins.module_utils._ports import port_specs
+from ansible_collections.netloom.containers.plugins.module_utils._routes import static_routes
+from ansible_collections.netloom.containers.plugins.module_utils._settings import interface_settings
 from engine import absent, attach, detach, do, namespace, network, no_namespace, no_topology, pool, present, topology
 
 CONTAINERS = ("c1", "c2", "c3")
@@ -68,6 +71,44 @@ ON_WIRE = (WIRE, attach("net", "c1"), attach("net", "c2"))
 IFB = f"ifb{endpoint_id(network_id(rig.STATE_DIR, 'net'), 'netns:c1')[:12]}"
 LIMITED = (NET, *(attach("net", name, driver_opts=SLOW) for name in ("c1", "c2")))
 ONE_WAY = attach("net", "c1", driver_opts=SLOWER[1:])
+
+
+def routes(*given: str) -> tuple:
+    """Return routes: DESTINATION and GATEWAY, or the type of one that leads nowhere, and a metric."""
+    items = []
+    for to, via, metric in map(str.split, given):
+        leads = via[0].isdigit()
+        kind, gateway = ("unicast", via) if leads else (via, None)
+        items.append({"destination": to, "gateway": gateway, "metric": int(metric), "type": kind})
+    return static_routes(items)
+
+
+def addresses(*texts: str) -> tuple:
+    return tuple(map(ip_address, texts))
+
+
+LOGGED, QUIET, UNASKED = (
+    "net.ipv4.conf.IFNAME.log_martians",
+    "net.ipv4.conf.IFNAME.arp_notify",
+    "net.ipv4.neigh.IFNAME.ucast_solicit",
+)
+FULL = attach(
+    "net",
+    "c1",
+    routes=routes(
+        "default 10.1.0.9 0", "10.9.0.0/16 10.1.0.9 5", "10.10.0.0/16 blackhole 0", "10.11.0.0/16 prohibit 0"
+    ),
+    sysctls=interface_settings({LOGGED: 1, QUIET: 0}),
+    secondary=addresses("10.1.0.20", "10.1.0.21"),
+)
+CHANGED = attach(
+    "net",
+    "c1",
+    ipv4="10.1.0.20",
+    routes=routes("10.9.0.0/16 10.1.0.8 6", "10.10.0.0/16 10.1.0.8 0", "10.12.0.0/16 unreachable 0"),
+    sysctls=interface_settings({UNASKED: 5}),
+    secondary=addresses("10.1.0.2", "10.1.0.22"),
+)
 CASES = {
     "create macvlan with members": Case(
         present(
@@ -111,7 +152,14 @@ CASES = {
     "lift limits": Case(attach("net", "c1", driver_opts=()), before=LIMITED),
     "detach with limits": Case(detach("net", "c1"), before=LIMITED),
     "remove with limited members": Case(absent("net", force=True), before=LIMITED),
+    "attach with routes, settings and addresses": Case(FULL, before=(NET,)),
+    "change routes, settings and addresses": Case(CHANGED, before=(NET, FULL)),
+    "detach with routes, settings and addresses": Case(detach("net", "c1"), before=(NET, FULL)),
     "make namespace": Case(namespace("c9")),
+    "make namespace with settings": Case(namespace("c9", {"net.ipv4.ip_forward": 1, "net.core.somaxconn": 99})),
+    "set settings of a namespace": Case(
+        namespace("c9", {"net.ipv4.ip_forward": 1, "net.ipv4.conf.all.arp_ignore": 1}), before=(namespace("c9"),)
+    ),
     "remove namespace": Case(no_namespace("c9"), before=(NET, namespace("c9"), attach("net", "c9"))),
     "topology": Case(SHOP),
     "topology around a network": Case(SHOP, before=(NET, attach("net", "c2"))),

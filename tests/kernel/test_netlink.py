@@ -23,6 +23,7 @@ from ansible_collections.netloom.containers.plugins.module_utils._errors import 
 from ansible_collections.netloom.containers.plugins.module_utils._kernel import devconf, messages, netlink, netns
 from ansible_collections.netloom.containers.plugins.module_utils._kernel.wire import Message, Wire
 from ansible_collections.netloom.containers.plugins.module_utils._model import HOST
+from ansible_collections.netloom.containers.plugins.module_utils._resources import Route
 from engine import absent, do, present
 from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
 from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
@@ -213,23 +214,40 @@ def test_an_address_is_described_as_pyroute2_would(text):
     assert found.get("IFA_BROADCAST") == ("10.1.2.255" if text == "10.1.2.3/24" else None)
 
 
+@pytest.mark.parametrize("metric", [0, 7])
 @pytest.mark.parametrize(
     ("destination", "gateway"), [("0.0.0.0/0", "10.1.0.9"), ("10.9.0.0/16", "10.1.0.9"), ("::/0", "fd00:1::9")]
 )
-def test_a_route_is_made_and_removed(wire, destination, gateway):
+def test_a_route_is_made_and_removed(wire, destination, gateway, metric):
     rig.run("ip", "route", "flush", "proto", "boot", check=False)
     rig.run("ip", "-6", "route", "flush", "default", check=False)
     index = socket.if_nametoindex("br0")
     version = ip_address(gateway).version
+    route = Route("", destination, gateway, "br0", metric)
     before = netlink.routes(wire, version, netlink.RT_TABLE_MAIN)
-    wire.change(messages.route(index, destination, gateway, 157, present=True))
+    wire.change(messages.route(route, index, 157, present=True))
     (new,) = set(netlink.routes(wire, version, netlink.RT_TABLE_MAIN)) - set(before)
     assert (new.gateway, new.oif, new.protocol) == (ip_address(gateway).packed, index, 157)
-    wire.change(messages.route(index, destination, gateway, 157, present=False))
+    assert new.metric == (metric or {4: 0, 6: netlink.IP6_RT_PRIO_USER}[version])
+    wire.change(messages.route(route, index, 157, present=False))
     assert netlink.routes(wire, version, netlink.RT_TABLE_MAIN) == before
-    assert decoded(rtmsg, messages.route(index, destination, gateway, 157, present=True))[0]["dst_len"] == int(
-        destination.partition("/")[2]
-    )
+    header, _found = decoded(rtmsg, messages.route(route, index, 157, present=True))
+    assert header["dst_len"] == int(destination.partition("/")[2])
+
+
+@pytest.mark.parametrize("destination", ["10.9.0.0/16", "fd00:9::/32"])
+@pytest.mark.parametrize("kind", ["blackhole", "unreachable", "prohibit"])
+def test_a_route_that_leads_nowhere_is_made_and_removed(wire, destination, kind):
+    version = 6 if ":" in destination else 4
+    route = Route("", destination, "", "", 5, kind)
+    wire.change(messages.route(route, 0, 157, present=True))
+    assert f"{kind} {destination}" in rig.run("ip", f"-{version}", "route", "show", "proto", 157).stdout
+    kinds = tuple(netlink.ROUTE_TYPES)
+    ours = [each for each in netlink.routes(wire, version, 254, kinds=kinds) if each.protocol == 157]
+    assert [(netlink.ROUTE_TYPES[each.kind], each.metric) for each in ours] == [(kind, 5)]
+    assert all(each.protocol != 157 for each in netlink.routes(wire, version, 254))
+    wire.change(messages.route(route, 0, 157, present=False))
+    assert all(each.protocol != 157 for each in netlink.routes(wire, version, 254, kinds=kinds))
 
 
 def test_a_setting_is_changed_over_netlink(wire):
@@ -239,7 +257,7 @@ def test_a_setting_is_changed_over_netlink(wire):
 
 def test_a_refusal_has_the_words_of_the_kernel(wire):
     index = socket.if_nametoindex("br0")
-    message = messages.route(index, "10.9.0.0/16", "192.0.2.1", 157, present=True)
+    message = messages.route(Route("", "10.9.0.0/16", "192.0.2.1", "br0"), index, 157, present=True)
     with engine.Host(rig.STATE_DIR) as host, pytest.raises(NetloomError) as caught:
         host.execute("add route 10.9.0.0/16", host.netlink(HOST).change, message)
     wanted = "cannot add route 10.9.0.0/16: Network is unreachable (Nexthop has invalid gateway)"

@@ -187,7 +187,7 @@ def _ports(network: Network, endpoint: Endpoint) -> Iterator[Resource]:
     yield RULESET
     loopback = False
     for port in endpoint.ports:
-        for interface in endpoint.addresses:
+        for interface in endpoint.primaries:
             if mode(network, interface.version) == ROUTED:
                 yield opened(port.protocol, (str(interface.ip), port.container))
         for version, place in bound(network, endpoint, port):

@@ -237,6 +237,17 @@ class Host(Seam, Interfaces):
         """Return whether a sandbox that is there has been told to have no IPv6, as far as anybody can be told."""
         return self.is_made(place) and self.inside(place, _sysctl, "net/ipv6/conf/all/disable_ipv6") != "0"
 
+    def setting_faults(self, place: str, paths: Sequence[str]) -> dict[str, str]:
+        """Return what is wrong with those of some settings, by path, that cannot be set in a sandbox.
+
+        One that is still to be made will have what any new namespace has.
+        """
+        from . import namespaces, sysctls
+
+        if self.is_made(place):
+            return self.look("look at settings", self.inside, place, sysctls.faults, paths)
+        return self.look("look at settings", namespaces.in_new, sysctls.faults, paths)
+
     def forget(self, flows: Any) -> None:
         """Have the kernel forget connections (`_flows.Flows`) that something else is at the other end of by now."""
         from . import flows as tracking

@@ -13,7 +13,8 @@ import struct
 from typing import Any
 
 from .._model import IPInterface
-from .netlink import FAMILIES, IFF_UP, RT_TABLE_MAIN, RTN_UNICAST
+from .._resources import Route
+from .netlink import FAMILIES, IFF_UP, IP6_RT_PRIO_USER, ROUTE_TYPES, RT_TABLE_MAIN
 from .templates import Slot, encoded
 from .wire import NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE, Message, attribute
 
@@ -22,6 +23,7 @@ _RTM_NEWADDR, _RTM_DELADDR, _RTM_NEWROUTE, _RTM_DELROUTE = 20, 21, 24, 25
 _IFA_F_NODAD = 2  # a bridge without carrier stays tentative for ever, and we give no address twice
 _IFLA_AF_SPEC, _IFLA_INET_CONF, _NLA_F_NESTED = 26, 1, 1 << 15
 _RTM_NEWNSID, _NETNSA_NSID, _NETNSA_FD = 88, 1, 3  # linux/net_namespace.h
+_IFA_CACHEINFO, _FOREVER = 6, 0xFFFFFFFF
 
 
 NAME, MAC, NUMBER = Slot("name", 16), Slot("mac", 6), Slot("number", 4)
@@ -154,8 +156,8 @@ def delete_links(group: int) -> Message:
 # --- addresses and routes ---
 
 
-def address(index: int, interface: IPInterface, *, present: bool) -> Message:
-    """Return the message that adds an address, or removes it."""
+def address(index: int, interface: IPInterface, *, present: bool, deprecated: bool = False) -> Message:
+    """Return the message that adds an address, or removes it. A `deprecated` one is no source of what is sent."""
     slot, packed = _IP[interface.version], interface.packed
     attributes: list[tuple[str, Slot | int]] = [("IFA_LOCAL", slot), ("IFA_ADDRESS", slot)]
     values = [packed, packed]
@@ -166,23 +168,38 @@ def address(index: int, interface: IPInterface, *, present: bool) -> Message:
         values.append(interface.network.broadcast_address.packed)
     header = (("family", FAMILIES[interface.version]), ("prefixlen", interface.network.prefixlen), ("index", NUMBER))
     body = encoded(("ifaddrmsg", header, tuple(attributes)), _number(index), *values)
+    if deprecated and present:
+        # pyroute2 has had different names for what is in it: preferred and valid for how long, and two times.
+        body += attribute(_IFA_CACHEINFO, struct.pack("=IIII", 0, _FOREVER, 0, 0))
     if present:
         return Message(_RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, body)
     return Message(_RTM_DELADDR, 0, body)
 
 
-def route(index: int, destination: str, gateway: str, protocol: int, *, present: bool) -> Message:
-    """Return the message that makes the main table's route to `destination` this one, or removes it."""
+def route(wanted: Route, index: int, protocol: int, *, present: bool) -> Message:
+    """Return the message that makes the main table's route of a destination and metric this one, or removes it.
+
+    `index` is that of its interface, 0 for a route that has none.
+    """
+    gateway, destination = wanted.gateway, wanted.destination
     to, _slash, length = destination.partition("/")
     version = 6 if ":" in to else 4
     family = FAMILIES[version]
-    attributes, values = [("RTA_OIF", NUMBER)], [_number(index)]
+    attributes: list[tuple[str, Slot]] = []
+    values: list[bytes] = []
+    # Without one, removing would take any metric.
+    metric = wanted.metric or (IP6_RT_PRIO_USER if version == 6 else 0)
+    for name, number in (("RTA_OIF", index), ("RTA_PRIORITY", metric)):
+        if number:
+            attributes.append((name, NUMBER))
+            values.append(_number(number))
     for name, text in (("RTA_GATEWAY", gateway), ("RTA_DST", to if int(length) else "")):
         if text:
             attributes.append((name, _IP[version]))
             values.append(socket.inet_pton(family, text))
     header = (("family", int(family)), ("dst_len", int(length)), ("table", RT_TABLE_MAIN), ("proto", protocol))
-    body = encoded(("rtmsg", (*header, ("type", RTN_UNICAST)), tuple(attributes)), *values)
+    kind = next(number for number, name in ROUTE_TYPES.items() if name == wanted.type)
+    body = encoded(("rtmsg", (*header, ("type", kind)), tuple(attributes)), *values)
     if present:
         return Message(_RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, body)
     return Message(_RTM_DELROUTE, 0, body)

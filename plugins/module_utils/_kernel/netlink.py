@@ -21,6 +21,9 @@ from .wire import Wire, attribute, attributes
 FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
 RT_TABLE_MAIN, RTN_UNICAST = 254, 1
 IFF_UP = 1
+ROUTE_TYPES = {RTN_UNICAST: "unicast", 6: "blackhole", 7: "unreachable", 8: "prohibit"}  # RTN_* of linux/rtnetlink.h
+IP6_RT_PRIO_USER = 1024  # linux/ipv6_route.h: the metric that a route of IPv6 has which is given none
+IFA_F_SECONDARY, IFA_F_DEPRECATED = 0x01, 0x20  # linux/if_addr.h; the first of IPv4 only
 _RTM_GETLINK, _RTM_GETADDR, _RTM_GETROUTE, _RTM_GETNSID = 18, 22, 26, 90  # linux/rtnetlink.h
 _NETNSA_NSID, _NETNSA_FD = 1, 3  # linux/net_namespace.h
 _IFINFOMSG = struct.Struct("=BxHiII")  # family, type, index, flags, change
@@ -69,6 +72,7 @@ class AddressState(NamedTuple):
     ifindex: int
     address: bytes
     prefixlen: int
+    flags: int  # IFA_F_*
 
 
 class RouteState(NamedTuple):
@@ -80,6 +84,7 @@ class RouteState(NamedTuple):
     oif: int  # index of the interface that it leads to
     protocol: int
     metric: int
+    kind: int  # RTN_*
 
 
 def link(wire: Wire, name: str) -> LinkState | None:
@@ -116,17 +121,17 @@ def all_addresses(wire: Wire) -> list[AddressState]:
     return list(_addresses(wire.dump(_RTM_GETADDR, _IFADDRMSG.pack(0, 0, 0, 0, 0)), FAMILIES.values()))
 
 
-def routes(wire: Wire, version: int, table: int = 0) -> list[RouteState]:
-    """Return the unicast routes of a table, by default of every one, of IP version 4 or 6."""
+def routes(wire: Wire, version: int, table: int = 0, *, kinds: Collection[int] = (RTN_UNICAST,)) -> list[RouteState]:
+    """Return the routes of some kinds of a table, by default the unicast ones of every table, of IP version 4 or 6."""
     family = FAMILIES[version]
-    asked = _RTMSG.pack(family, 0, 0, 0, table, 0, 0, RTN_UNICAST, 0)
+    asked = _RTMSG.pack(family, 0, 0, 0, table, 0, 0, next(iter(kinds)) if len(kinds) == 1 else 0, 0)
     try:
         found = wire.dump(_RTM_GETROUTE, asked)
     except OSError as exc:
         if exc.errno == errno.ENOENT:  # the table is made with its first route
             return []
         raise
-    return list(_routes(found, family, table))
+    return list(_routes(found, family, table, kinds))
 
 
 def namespace_number(wire: Wire, descriptor: int) -> int:
@@ -162,16 +167,16 @@ def _link(body: bytes) -> LinkState:
 
 def _addresses(bodies: list[bytes], families: Collection[int]) -> Iterator[AddressState]:
     for body in bodies:
-        family, prefixlen, _flags, _scope, index = _IFADDRMSG.unpack_from(body)
+        family, prefixlen, flags, _scope, index = _IFADDRMSG.unpack_from(body)
         if family in families:
             found = attributes(body, _IFADDRMSG.size)
-            yield AddressState(index, found.get(_IFA_LOCAL) or found[_IFA_ADDRESS], prefixlen)
+            yield AddressState(index, found.get(_IFA_LOCAL) or found[_IFA_ADDRESS], prefixlen, flags)
 
 
-def _routes(bodies: list[bytes], wanted_family: int, wanted_table: int) -> Iterator[RouteState]:
+def _routes(bodies: list[bytes], wanted_family: int, wanted_table: int, kinds: Collection[int]) -> Iterator[RouteState]:
     for body in bodies:
         family, prefixlen, _src, _tos, table, protocol, _scope, kind, _flags = _RTMSG.unpack_from(body)
-        if family != wanted_family or kind != RTN_UNICAST:
+        if family != wanted_family or kind not in kinds:
             continue
         found = attributes(body, _RTMSG.size)
         if not wanted_table or wanted_table == (_number(found.get(_RTA_TABLE)) or table):
@@ -182,6 +187,7 @@ def _routes(bodies: list[bytes], wanted_family: int, wanted_table: int) -> Itera
                 _number(found.get(_RTA_OIF)),
                 protocol,
                 _number(found.get(_RTA_PRIORITY)),
+                kind,
             )
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from .. import _codec
 from .._changes import Change
-from .._model import Key
+from .._model import HOST, Key
 from .._resources import EndpointRecord, NamespaceRecord, NetworkRecord, Sysctl
 from . import ranges
 from .database import Entry
@@ -37,13 +37,13 @@ class Before:
 def begin(records: Any, changes: Sequence[Change]) -> Before:
     """Commit the intent to make `changes`, with the original values of settings among them."""
     before = Before()
-    if not any(isinstance(change.resource, (*_RECORDS, Sysctl)) for change in changes):
+    if not any(isinstance(change.resource, _RECORDS) or _is_of_host(change.resource) for change in changes):
         return before  # nothing to remember, so no database is made for it
     with records.database.writing() as db:
         for change in changes:
             if isinstance(change.resource, _RECORDS):
                 _begin(records, db, change, before)
-            elif isinstance(change.before, Sysctl) and change.after and not change.before.ifname:
+            elif isinstance(change.before, Sysctl) and change.after and _is_of_host(change.before):
                 row = (change.before.path, change.before.value)
                 if db.execute("INSERT OR IGNORE INTO settings VALUES (?, ?)", row).rowcount:
                     before.settings.append(row[0])
@@ -77,6 +77,11 @@ def put_back(records: Any, before: Before | None) -> None:
             _store(db, key, entry)
         for path in before.settings:
             db.execute("DELETE FROM settings WHERE path = ?", (path,))
+
+
+def _is_of_host(resource: Any) -> bool:
+    """Return whether a resource is a setting of the host itself, which goes back to its value before us."""
+    return isinstance(resource, Sysctl) and resource.place == HOST and not resource.ifname
 
 
 def _begin(records: Any, db: sqlite3.Connection, change: Change, before: Before) -> None:

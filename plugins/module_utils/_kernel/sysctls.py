@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+import stat
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
 from typing import Any
@@ -29,6 +30,8 @@ def observe(host: Any, wanted: Sequence[Sysctl]) -> Iterator[Resource]:
         value = _value(host, resource)
         if value is None:
             yield resource
+        elif resource.inherits:
+            yield replace(resource, value=value, restore=host.inside(resource.place, _inherited, resource))
         elif resource.place == HOST and not resource.ifname:
             yield replace(resource, value=value, restore=host.records.original(resource.path, value))
         else:
@@ -92,12 +95,38 @@ def _value(host: Any, resource: Sysctl) -> str | None:
 
 
 def read(path: str) -> str | None:
-    """Return the value of a setting in this thread's network namespace; None if there is no such setting."""
+    """Return the value of a setting in this thread's network namespace, its words parted by single spaces.
+
+    None if there is no such setting.
+    """
     try:
         with open(_ROOT + path, encoding="ascii") as file:
-            return file.read().strip()
-    except FileNotFoundError:
+            return " ".join(file.read().split())
+    except (FileNotFoundError, NotADirectoryError):
         return None
+
+
+def _inherited(resource: Sysctl) -> str:
+    """Return what a new interface has; only the first namespace has that of neigh, so what nobody changes on lo."""
+    folders = ("default", "lo")
+    values = (read(resource.path.replace(f"/{resource.ifname}/", f"/{folder}/")) for folder in folders)
+    return next(filter(None, values), "")
+
+
+def faults(paths: Iterable[str]) -> dict[str, str]:
+    """Return what is wrong with those of some settings that cannot be set in this thread's network namespace."""
+    found = {}
+    for path in paths:
+        try:
+            mode = os.stat(_ROOT + path).st_mode
+        except (FileNotFoundError, NotADirectoryError):
+            found[path] = "the kernel has no such setting there"
+            continue
+        if stat.S_ISDIR(mode):
+            found[path] = "is a folder of settings"
+        elif not mode & stat.S_IWUSR:
+            found[path] = "the kernel lets nobody set it there"
+    return found
 
 
 def _write(path: str, value: str, folders: dict[str, int] | None) -> None:

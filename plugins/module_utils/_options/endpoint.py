@@ -27,6 +27,18 @@ ENDPOINT = dict(
     gw_priority=dict(type="int"),
     driver_opts=dict(type="dict"),
     published_ports=dict(type="list", elements="str", aliases=["ports"]),
+    routes=dict(
+        type="list",
+        elements="dict",
+        options=dict(
+            destination=dict(type="str", required=True),
+            gateway=dict(type="str"),
+            metric=dict(type="int"),
+            type=dict(type="str", choices=["unicast", "blackhole", "unreachable", "prohibit"], default="unicast"),
+        ),
+    ),
+    sysctls=dict(type="dict"),
+    secondary_addresses=dict(type="list", elements="str"),
 )
 ATTACHMENT_ITEM = dict(network=dict(type="str", required=True), state=STATE, **ENDPOINT)
 ATTACHMENT = dict(argument_spec=dict(**ATTACHMENT_ITEM, **COMMON), supports_check_mode=True)
@@ -53,6 +65,18 @@ def endpoint_spec(params: Mapping[str, Any], prefix: str = "") -> EndpointSpec:
         from .._ports import port_specs
 
         ports = port_specs(ports, f"{prefix}published_ports")
+    routes, sysctls, secondary = params["routes"], params["sysctls"], params["secondary_addresses"]
+    if routes is not None:
+        from .._routes import static_routes
+
+        routes = static_routes(routes, f"{prefix}routes")
+    if sysctls is not None:
+        from .._settings import interface_settings
+
+        sysctls = interface_settings(sysctls, f"{prefix}sysctls")
+    if secondary is not None:
+        option = f"{prefix}secondary_addresses"
+        secondary = tuple(address(text, f"{option}[{index}]") for index, text in enumerate(secondary))
     return EndpointSpec(
         network=identifier(params["network"], "network"),
         container=params["container"],
@@ -64,4 +88,7 @@ def endpoint_spec(params: Mapping[str, Any], prefix: str = "") -> EndpointSpec:
         gw_priority=params["gw_priority"],
         driver_opts=None if opts is None else pairs(opts, f"{prefix}driver_opts"),
         ports=ports,
+        routes=routes,
+        sysctls=sysctls,
+        secondary=secondary,
     )

@@ -17,7 +17,7 @@ from .._names import identifier
 from .._verbs.topology_spec import EndpointItem, NamespaceItem, NetworkItem, TopologySpec
 from .common import COMMON, STATE
 from .endpoint import ATTACHMENT_ITEM, endpoint_spec
-from .namespace import NAMESPACE_ITEM, namespace_name
+from .namespace import NAMESPACE_ITEM, namespace_name, namespace_settings
 from .network import NETWORK_EXCLUSIVE, NETWORK_ITEM, connected, network_spec, network_to_remove
 
 TOPOLOGY = dict(
@@ -41,7 +41,7 @@ def topology_spec(params: Mapping[str, Any]) -> TopologySpec:
     """
 
     def namespace(item: Mapping[str, Any]) -> NamespaceItem:
-        return NamespaceItem(namespace_name(item), item["state"] == "absent", item["force"])
+        return NamespaceItem(namespace_name(item), item["state"] == "absent", item["force"], namespace_settings(item))
 
     def network(item: Mapping[str, Any]) -> NetworkItem:
         members = connected(item)

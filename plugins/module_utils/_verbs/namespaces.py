@@ -14,13 +14,23 @@ from .._apply import converge
 from .._draft import Draft
 from .._draft_networks import drop_namespaces
 from .._goal import goal_of
+from .._model import Pairs
 from .result import Result
 
 
-def namespace_present(host: Any, name: str, *, dry_run: bool = False) -> Result:
-    """Make a named network namespace with lo up."""
+def namespace_present(host: Any, name: str, settings: Pairs = (), *, dry_run: bool = False) -> Result:
+    """Make a named network namespace with lo up, and `settings` (path to value) in it.
+
+    :raises NetloomError: option_invalid, a namespace has no such setting.
+    """
     draft = Draft(host.records)
     draft.namespaces[name] = ""
+    if settings:
+        from .._draft_settings import draft_settings
+
+        if not host.has_namespace(name):
+            host.promise(name)
+        draft_settings(draft, host, name, settings)
     return Result(converge(goal_of(draft, host), host, dry_run=dry_run))
 
 

@@ -94,6 +94,10 @@ def _draft_namespaces(draft: Draft, host: Any, spec: TopologySpec) -> None:
             draft.namespaces[item.name] = spec.name if entry or not there else ""
             if not there:
                 host.promise(item.name)
+            if item.settings:
+                from .._draft_settings import draft_settings  # few namespaces have any
+
+                draft_settings(draft, host, item.name, item.settings)
     drop_namespaces(draft, host, absent, "namespaces")
 
 

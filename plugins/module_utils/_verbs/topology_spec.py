@@ -9,16 +9,18 @@ Collection-private. Floor 3.
 from __future__ import annotations
 
 from .._frozen import dataclass
-from .._model import EndpointSpec, NetworkSpec
+from .._model import EndpointSpec, NetworkSpec, Pairs
 
 
 @dataclass(frozen=True)
 class NamespaceItem:
-    """One of a topology's namespaces. `absent` removes it, with `force` even if processes are in it."""
+    """One of a topology's namespaces, with settings (path to value). `absent` removes it, with `force` even if
+    processes are in it."""
 
     name: str
     absent: bool = False
     force: bool = False
+    settings: Pairs = ()
 
 
 @dataclass(frozen=True)

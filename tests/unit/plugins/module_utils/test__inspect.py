@@ -18,6 +18,7 @@ from ansible_collections.netloom.containers.plugins.module_utils._model import (
     Pool,
     PublishedPort,
     Sandbox,
+    StaticRoute,
 )
 
 NET = Network(
@@ -143,7 +144,11 @@ def test_an_endpoint_has_exactly_dockers_keys_and_our_own():
         "GlobalIPv6Address": "fd00::2",
         "GlobalIPv6PrefixLen": 64,
         "DNSNames": None,
+        "SecondaryIPAddresses": None,
+        "SecondaryIPv6Addresses": None,
         "Ports": {},
+        "Routes": [],
+        "Sysctls": {},
         "InterfaceName": "eth0",
         "HostInterface": "veth0123456789a",
         "SandboxKey": "/run/netns/c1",
@@ -155,6 +160,26 @@ def test_an_endpoint_without_addresses_of_a_family_has_empty_text_and_zero():
     shape = inspect_endpoint.endpoint(replace(C1, ipv6=None, static=(), sandbox=None), NET, {}, nowhere, live=False)
     assert (shape["GlobalIPv6Address"], shape["GlobalIPv6PrefixLen"], shape["IPv6Gateway"]) == ("", 0, "")
     assert (shape["IPAMConfig"], shape["SandboxKey"], shape["Pending"]) == (None, "", True)
+
+
+def test_further_addresses_are_listed_as_docker_lists_them():
+    secondary = (ip_interface("10.50.0.129/24"), ip_interface("fd00::9/64"))
+    shape = inspect_endpoint.endpoint(replace(C1, secondary=secondary), NET, {}, nowhere, live=True)
+    assert shape["SecondaryIPAddresses"] == [{"Addr": "10.50.0.129", "PrefixLen": 24}]
+    assert shape["SecondaryIPv6Addresses"] == [{"Addr": "fd00::9", "PrefixLen": 64}]
+    assert (shape["IPAddress"], shape["Gateway"]) == ("10.50.0.128", "10.50.0.1")
+
+
+def test_routes_and_settings_are_shown_and_a_default_route_of_its_own_is_the_gateway():
+    routes = (StaticRoute("0.0.0.0/0", "10.50.0.7"), StaticRoute("10.9.0.0/16", metric=5, type="blackhole"))
+    one = replace(C1, routes=routes, sysctls=(("net.ipv4.conf.IFNAME.log_martians", "1"),))
+    shape = inspect_endpoint.endpoint(one, replace(NET, internal=True), {}, nowhere, live=True)
+    assert shape["Routes"] == [
+        {"Destination": "0.0.0.0/0", "Gateway": "10.50.0.7", "Metric": 0, "Type": "unicast"},
+        {"Destination": "10.9.0.0/16", "Gateway": "", "Metric": 5, "Type": "blackhole"},
+    ]
+    assert shape["Sysctls"] == {"net.ipv4.conf.IFNAME.log_martians": "1"}
+    assert (shape["Gateway"], shape["IPv6Gateway"]) == ("10.50.0.7", "")
 
 
 def test_an_internal_network_gives_no_gateway():

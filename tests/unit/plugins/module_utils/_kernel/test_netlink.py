@@ -120,7 +120,7 @@ def test_netlink_can_change_only_what_has_no_effect_besides():
 def test_a_kernel_that_does_not_filter_is_asked_no_more_than_the_interface_that_was_meant():
     ours, other = bytes([10, 0, 0, 1]), bytes([10, 0, 0, 2])
     answer = [address(2, 5, (1, other), (2, ours)), address(2, 6, (1, ours)), address(10, 5, (1, bytes(16)))]
-    assert netlink.addresses(Telling(answer), 5, 4) == [(5, ours, 24)]
+    assert netlink.addresses(Telling(answer), 5, 4) == [(5, ours, 24, 0)]
 
 
 def test_an_interface_that_has_gone_has_no_addresses():
@@ -135,7 +135,7 @@ def test_routes_are_the_unicast_ones_of_the_table():
         route((1, bytes([10, 0, 0, 255])), kind=3, length=32),
         route(family=10),
     ]
-    assert netlink.routes(Telling(answer), 4, 254) == [(b"", 0, gateway, 7, 157, 100)]
+    assert netlink.routes(Telling(answer), 4, 254) == [(b"", 0, gateway, 7, 157, 100, 1)]
 
 
 def test_a_table_that_no_route_is_in_has_none():
