@@ -16,6 +16,7 @@ from ansible_collections.netloom.containers.plugins.module_utils._model import (
     Pool,
     PublishedPort,
     Sandbox,
+    StaticRoute,
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -64,6 +65,13 @@ PORTS = st.builds(
     address=st.just("") | ADDRESSES.map(str),
     chosen=st.booleans(),
 )
+ROUTES = st.builds(
+    StaticRoute,
+    destination=subnets().map(str),
+    gateway=st.just("") | ADDRESSES.map(str),
+    metric=st.integers(0, 0xFFFFFFFF),
+    type=st.sampled_from(["unicast", "blackhole"]),
+)
 ENDPOINTS = st.builds(
     Endpoint,
     network=TEXT,
@@ -81,6 +89,9 @@ ENDPOINTS = st.builds(
     sandbox=st.none()
     | st.builds(Sandbox, key=TEXT, boot_id=TEXT, cookie=st.integers(0), inode=st.integers(0), container_id=TEXT),
     ports=st.lists(PORTS, max_size=3).map(tuple),
+    routes=st.lists(ROUTES, max_size=3).map(tuple),
+    sysctls=PAIRS,
+    secondary=st.lists(ADDRESSES.map(ipaddress.ip_interface), max_size=3).map(tuple),
 )
 
 
@@ -96,12 +107,13 @@ def test_an_endpoint_comes_back_equal(endpoint):
     assert codec.endpoint(codec.encode(endpoint)) == endpoint
 
 
-def test_records_of_before_there_were_ports_are_read():
+def test_records_of_before_there_were_ports_and_routes_are_read():
     network = json.loads(codec.encode(Network("net", "0" * 64, "bridge")))
     endpoint = json.loads(codec.encode(Endpoint("net", "c1", "netns", "1" * 64, "veth1", "eth0", "02:42:0a:32:00:02")))
     del network["advertised"], endpoint["ports"], endpoint["routes"], endpoint["sysctls"], endpoint["secondary"]
     assert codec.network(json.dumps(network)).advertised == ()
-    assert codec.endpoint(json.dumps(endpoint)).ports == ()
+    found = codec.endpoint(json.dumps(endpoint))
+    assert (found.ports, found.routes, found.sysctls, found.secondary) == ((), (), (), ())
 
 
 def test_equal_values_are_equal_text_of_one_line():
