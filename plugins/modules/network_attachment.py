@@ -108,9 +108,66 @@ options:
       - A port that another endpoint or a process of the host has is an error that names it.
       - On a network whose gateway mode is V(routed), what is published is reached at the container's own address, and
         ports and addresses of the host mean nothing.
+      - They are published to O(ipv4_address) and O(ipv6_address), not to O(secondary_addresses).
     type: list
     elements: str
     aliases: [ports]
+  routes:
+    description:
+      - Routes of the container over this network, besides the default route that the network gives.
+      - The list is a set, and exact; an empty one removes all of them. They are changed on the running container, go
+        with the endpoint and come back with it.
+      - A default route without a metric replaces the gateway of the network as what this endpoint offers; of all
+        endpoints of the container, O(gw_priority) decides as ever. So a member of an internal network can have a way
+        out through another member.
+      - Of one destination and metric, a container has one route. One that somebody else has made is kept, with a
+        warning.
+      - Where the host has C(net.bridge.bridge-nf-call-iptables) switched on, as Docker has it, what another member
+        forwards to a container is dropped unless its source is in the subnet of the network.
+    type: list
+    elements: dict
+    suboptions:
+      destination:
+        description: >-
+          Where it leads, a subnet without host bits, an address, or V(default), which is C(0.0.0.0/0) or C(::/0) after
+          the gateway's IP version.
+        type: str
+        required: true
+      gateway:
+        description: >-
+          Neighbour that it leads through, in a subnet that the container has an address in on this network. Required
+          for a route of type V(unicast); the others have none.
+        type: str
+      metric:
+        description: >-
+          Of several routes to one destination, the one with the lowest metric is taken. From 0 to 4294967295; V(0)
+          unless set, which of IPv6 is the same as V(1024).
+        type: int
+      type:
+        description: >-
+          What becomes of packets. V(blackhole) drops them, V(unreachable) and V(prohibit) tell the sender as well.
+        type: str
+        choices: [unicast, blackhole, unreachable, prohibit]
+        default: unicast
+  sysctls:
+    description:
+      - Settings of the interface in the container, by names like C(net.ipv4.conf.IFNAME.log_martians), in which
+        C(IFNAME) is literally that and stands for the interface. Below C(net.ipv4.conf), C(net.ipv4.neigh),
+        C(net.ipv6.conf) and C(net.ipv6.neigh), with dots or slashes. Values are whole numbers.
+      - They win over what is set for every interface. C(disable_ipv6) and C(mtu) follow from the network and cannot be
+        given. A setting that the kernel does not have is an error.
+      - The dictionary is exact; what is dropped goes back to what a new interface of the container gets
+        (C(conf/default), and for C(neigh) that of C(lo)).
+    type: dict
+  secondary_addresses:
+    description:
+      - Further IPv4 and IPv6 addresses of the container on the network, each in a subnet of it. They are held like
+        O(ipv4_address), and nobody else gets them.
+      - What the container sends has O(ipv4_address) or O(ipv6_address) as its source, unless a program chooses. For
+        this the further ones of IPv6 are marked as deprecated.
+      - The list is a set, and exact; an empty one removes all of them.
+    type: list
+    elements: str
 extends_documentation_fragment:
   - netloom.containers._attributes
   - netloom.containers._attributes.actiongroup_network
@@ -156,6 +213,24 @@ EXAMPLES = r"""
       - 8080:80
       - 127.0.0.1:9000:9000
 
+- name: What is behind another member, and what is not to be reached
+  netloom.containers.network_attachment:
+    network: bridge2
+    container: c1
+    routes:
+      - destination: 10.20.0.0/16
+        gateway: 192.168.1.254
+      - destination: 10.20.9.0/24
+        type: unreachable
+
+- name: Further addresses, and a setting of the interface
+  netloom.containers.network_attachment:
+    network: bridge2
+    container: web
+    secondary_addresses: [192.168.1.81, 192.168.1.82]
+    sysctls:
+      net.ipv4.conf.IFNAME.log_martians: 1
+
 - name: Detach it
   netloom.containers.network_attachment:
     network: bridge2
@@ -175,7 +250,8 @@ endpoint:
     - The endpoint in the shape of C(NetworkSettings.Networks) of C(docker inspect).
     - Besides, C(InterfaceName) and C(HostInterface) name both ends of the link, C(SandboxKey) is a path to the
       container's namespace, C(Ports) is what C(NetworkSettings.Ports) is for Docker's own containers, and C(Pending)
-      says that the container does not run.
+      says that the container does not run. C(Routes) and C(Sysctls) are those options, a metric of 0 being the
+      kernel's own; C(SecondaryIPAddresses) and C(SecondaryIPv6Addresses) are null where there are none.
   type: dict
   returned: success and O(state=present)
   sample:

@@ -34,6 +34,14 @@ options:
       - Causes nothing by itself.
     type: bool
     default: false
+  sysctls:
+    description:
+      - Settings in the namespace, by names below C(net.), as C(net.ipv4.ip_forward). Names are spelt as L(sysctl(8),
+        https://man7.org/linux/man-pages/man8/sysctl.8.html) spells them, with dots or slashes.
+      - They are set once the namespace is there. A setting that the kernel does not have in a namespace is an error,
+        before anything is made.
+      - A setting that is not given stays as it is, also one that an earlier task has set; nothing is recorded of it.
+    type: dict
 extends_documentation_fragment:
   - netloom.containers._attributes
   - netloom.containers._attributes.actiongroup_network
@@ -46,6 +54,13 @@ EXAMPLES = r"""
 - name: A namespace
   netloom.containers.network_namespace:
     name: c1
+
+- name: A namespace that is a router
+  netloom.containers.network_namespace:
+    name: r1
+    sysctls:
+      net.ipv4.ip_forward: 1
+      net.ipv6.conf.all.forwarding: 1
 
 - name: No namespace, and nothing attached to it
   netloom.containers.network_namespace:

@@ -50,6 +50,9 @@ options:
         description: Allows removing the name of a namespace with processes in it.
         type: bool
         default: false
+      sysctls:
+        description: Settings in the namespace, by names below C(net.). Those that are not given stay as they are.
+        type: dict
   networks:
     description:
       - Networks, with the options of M(netloom.containers.container_network), which describes them.
@@ -182,6 +185,33 @@ options:
         type: list
         elements: str
         aliases: [ports]
+      routes:
+        description: Routes of the container over this network.
+        type: list
+        elements: dict
+        suboptions:
+          destination:
+            description: Where it leads, a subnet, an address, or V(default).
+            type: str
+            required: true
+          gateway:
+            description: Neighbour that it leads through.
+            type: str
+          metric:
+            description: Of several routes to one destination, the one with the lowest metric is taken.
+            type: int
+          type:
+            description: What becomes of packets.
+            type: str
+            choices: [unicast, blackhole, unreachable, prohibit]
+            default: unicast
+      sysctls:
+        description: Settings of the interface, by names like C(net.ipv4.conf.IFNAME.log_martians).
+        type: dict
+      secondary_addresses:
+        description: Further addresses of the container on the network.
+        type: list
+        elements: str
   purge:
     description:
       - Whether to remove what this topology made earlier and its lists do not mention any more.
