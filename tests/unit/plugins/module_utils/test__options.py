@@ -9,7 +9,7 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.netloom.containers.plugins.module_utils._model import PoolSpec, PortSpec
+from ansible_collections.netloom.containers.plugins.module_utils._model import PoolSpec, PortSpec, StaticRoute
 from ansible_collections.netloom.containers.plugins.module_utils._options import common, info, namespace
 from ansible_collections.netloom.containers.plugins.module_utils._options import endpoint as endpoints
 from ansible_collections.netloom.containers.plugins.module_utils._options import network as networks
@@ -149,6 +149,22 @@ def test_members_are_names_or_options_of_an_attachment():
         ([{"container": "c1", "mac_address": "zz"}], "option_invalid", "connected[0].mac_address: 'zz'"),
         ([{"container": "c1", "interface_name": "a/b"}], "invalid_ifname", "connected[0].interface_name: 'a/b'"),
         ([{"container": "c1", "gw_priority": "high"}], "option_invalid", "connected[0]: argument 'gw_priority'"),
+        (
+            [{"container": "c1", "routes": [{"destination": "10.9.0.0/16"}]}],
+            "option_invalid",
+            "connected[0].routes[0].gateway: is required",
+        ),
+        (
+            [{"container": "c1", "routes": [{"destination": "10.9.0.0/16", "type": "throw"}]}],
+            "option_invalid",
+            "connected[0]: value of type must be one of",
+        ),
+        ([{"container": "c1", "sysctls": {"net.x": 1}}], "option_invalid", "connected[0].sysctls.net.x: "),
+        (
+            [{"container": "c1", "secondary_addresses": ["x"]}],
+            "invalid_address",
+            "connected[0].secondary_addresses[0]: ",
+        ),
         (
             ["c0", {"container": "c1", "published_ports": ["80", "80:80/foo"]}],
             "option_invalid",
@@ -340,3 +356,29 @@ def test_every_module_has_check_mode_and_the_common_options(module):
     assert module["supports_check_mode"] is True
     assert module["argument_spec"]["state_dir"] == {"type": "path", "default": "/var/lib/netloom"}
     assert module["argument_spec"]["lock_timeout"] == {"type": "int", "default": 30}
+
+
+# --- routes, settings and further addresses ---
+
+
+def test_what_is_omitted_stays_and_what_is_emptied_goes():
+    omitted, emptied = endpoint(), endpoint(routes=[], sysctls={}, secondary_addresses=[])
+    assert (omitted.routes, omitted.sysctls, omitted.secondary) == (None, None, None)
+    assert (emptied.routes, emptied.sysctls, emptied.secondary) == ((), (), ())
+
+
+def test_routes_settings_and_addresses_are_values():
+    found = endpoint(
+        routes=[{"destination": "10.9.0.0/16", "gateway": "10.50.0.9"}, {"destination": "::/0", "type": "prohibit"}],
+        sysctls={"net/ipv4/conf/IFNAME/log_martians": 1},
+        secondary_addresses=["10.50.0.20", "FD00::20"],
+    )
+    assert found.routes == (StaticRoute("10.9.0.0/16", "10.50.0.9"), StaticRoute("::/0", type="prohibit"))
+    assert found.sysctls == (("net.ipv4.conf.IFNAME.log_martians", "1"),)
+    assert found.secondary == (ip_address("10.50.0.20"), ip_address("fd00::20"))
+
+
+def test_a_namespace_has_settings_by_their_paths():
+    given = params(namespace.NAMESPACE, name="c1", sysctls={"net.ipv4.ip_forward": 1})
+    assert namespace.namespace_settings(given) == (("net/ipv4/ip_forward", "1"),)
+    assert namespace.namespace_settings(params(namespace.NAMESPACE, name="c1")) == ()
