@@ -17,6 +17,7 @@ from ._errors import NetloomError
 from ._frozen import dataclass
 from ._model import HOST, Endpoint, Key
 from ._resources import (
+
     EndpointRecord,
     Link,
     NamespaceRecord,
@@ -224,6 +225,8 @@ def _left_alone(desired: Iterable[Resource], observed: Iterable[Resource]) -> di
         item.key: item for item in observed if isinstance(item, Ruleset) and item.shared and item.key not in wanted
     }
     found.update(tables)
+    elements = (item for item in observed if isinstance(item, Element) and item.shared)
+    found.update((item.key, item) for item in elements if item.key not in wanted)
     if ("ruleset", "inet") in tables:
         settings = (item for item in observed if isinstance(item, Sysctl) and is_common(item) and not item.ifname)
         found.update((item.key, item) for item in settings if item.key not in wanted)

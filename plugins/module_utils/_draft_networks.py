@@ -101,6 +101,10 @@ def draft_network(
 
         draft.put_network(network)
         network = with_shim(draft, host, network)
+    if network.driver == "overlay":
+        from ._draft_overlay import on_underlay
+
+        network = on_underlay(draft, host, network, recorded)
     draft.put_network(network)
     if with_members and entry:
         _draft_members(draft, host, spec, entry, network)

@@ -75,7 +75,7 @@ def endpoint(
         id=digest,
         host_ifname=f"veth{digest[:11]}",
         ifname=_ifname(asked_ifname, recorded, network, ifnames, container),
-        mac=_mac(spec.mac, recorded, ipv4, digest, network, leases, place),
+        mac=_mac(spec.mac, recorded, ipv4, _own(network, digest, ipv4 or ipv6_address), network, leases, place),
         ipv4=ipv4,
         ipv6=ipv6_address,
         gw_priority=spec.gw_priority if spec.gw_priority is not None else recorded.gw_priority if recorded else 0,
@@ -202,6 +202,12 @@ def _checked(found: Endpoint, spec: EndpointSpec) -> Endpoint:
     routes = found.routes if spec.routes is None else spec.routes
     _routes.check(routes, found)
     return replace(found, routes=_routes.in_order(routes))
+
+
+def _own(network: Network, digest: str, address: IPInterface | None) -> str:
+    """Return what a MAC can be made of that nobody else on the network makes one of."""
+    # On another host there may be a container of this name, but none with this address.
+    return endpoint_id(network.id, str(address)) if network.driver == "overlay" else digest
 
 
 def _mac(

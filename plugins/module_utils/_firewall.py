@@ -183,7 +183,7 @@ _CHAINS = {
         100,  # NF_IP_PRI_NAT_SRC
     ),
 }
-TABLE = Table("inet", _SETS, _CHAINS)
+TABLE = Table("inet", _SETS, _CHAINS, owners=("bridges",))
 RULESET = ruleset(TABLE)
 
 

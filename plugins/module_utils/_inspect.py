@@ -28,11 +28,12 @@ def network(
     """
     members = list(members)
     used = [address.ip for member in members for address in member.addresses]
+    overlay = value.driver == "overlay"
     return {
         "Name": value.name,
         "Id": value.id,
         "Created": value.created or None,
-        "Scope": "local",
+        "Scope": "global" if overlay else "local",
         "Driver": value.driver,
         "EnableIPv4": value.enable_ipv4,
         "EnableIPv6": value.enable_ipv6,
@@ -54,7 +55,15 @@ def network(
         "Options": dict(labels),
         "Labels": {**dict(value.labels), **({TOPOLOGY_LABEL: value.topology} if value.topology else {})},
         "Status": {"IPAM": {"Subnets": {str(pool.subnet): counters(pool, used) for pool in value.pools}}},
+        **({"Peers": _peers(value)} if overlay else {}),
     }
+
+
+def _peers(value: Network) -> list[dict[str, str]]:
+    """Return the other hosts that a network is on; none has a name."""
+    from ._overlay import others  # few networks are on any
+
+    return [{"Name": peer, "IP": peer} for peer in others(value)]
 
 
 def _member(value: Endpoint) -> dict[str, str]:

@@ -62,10 +62,9 @@ class Network:
     created: str = ""  # RFC 3339; empty until the network is in the records
     topology: str = ""  # the topology that made it, if one did
     advertised: tuple[str, ...] = ()  # interfaces whose routers' advertisements the host goes by while it forwards IPv6
-    parent: str = ""  # the host's interface that it is on, for drivers that have one
-    vlan: str = (
-        ""  # the ownership mark of the parent, a VLAN interface that is made for networks; empty if it was there
-    )
+    parent: str = ""  # the host's interface that it is on, or whose packets to other hosts leave by
+    vlan: str = ""  # the mark of a parent that was made for networks, a VLAN interface; empty if it was there
+    vtep: str = ""  # the host's address that packets to other hosts come from
 
 
 @dataclass(frozen=True)

@@ -168,13 +168,13 @@ def mac_address(text: str, option: str) -> str:
 def pairs(values: dict | None, option: str) -> Pairs:
     """Return a dict of strings as sorted pairs.
 
-    Booleans are written as Docker writes them, true and false.
+    Booleans are written as Docker writes them, true and false; the items of a list with commas between.
 
     :raises NetloomError: option_invalid, for a key or value that is too long or holds a NUL.
     """
     found = []
     for name, value in (values or {}).items():
-        text = str(value).lower() if isinstance(value, bool) else "" if value is None else str(value)
+        text = ",".join(map(_spelt, value)) if isinstance(value, (list, tuple)) else _spelt(value)
         for part in (str(name), text):
             if len(part.encode("utf-8", "surrogateescape")) > LABEL_MAX_BYTES:
                 raise NetloomError(
@@ -184,6 +184,10 @@ def pairs(values: dict | None, option: str) -> Pairs:
                 raise NetloomError("option_invalid", f"{option}.{name!a}: contains a NUL")
         found.append((str(name), text))
     return tuple(sorted(found))
+
+
+def _spelt(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else "" if value is None else str(value)
 
 
 def nearest(word: str, words: Iterable[str]) -> str:

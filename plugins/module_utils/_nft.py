@@ -22,10 +22,14 @@ ACCEPT, DROP = {"accept": None}, {"drop": None}
 
 
 class Set(NamedTuple):
-    """A set, or with `value` a map. `key` and `value` are types of nft."""
+    """A set, or with `value` a map. `key` and `value` are types of nft.
+
+    An element of it belongs to whoever has an element of the set `users` that begins like it, empty: to one alone.
+    """
 
     key: tuple[str, ...]
     value: str = ""
+    users: str = ""
 
 
 class Chain(NamedTuple):
@@ -40,13 +44,14 @@ class Chain(NamedTuple):
 class Table(NamedTuple):
     """A table of ours: its family, and its sets and chains by name.
 
-    Whoever has something in the table has something in the first of its sets.
+    Whoever has something in the table has something in one of the sets `owners`.
     No keyword of nft ("masquerade") may name one: `nft list ruleset` would print what `nft -f` cannot read.
     """
 
     family: str
     sets: Mapping[str, Set]
     chains: Mapping[str, Chain]
+    owners: tuple[str, ...]
 
     def __hash__(self) -> int:
         return hash(self.family)

@@ -3,30 +3,30 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The table bridge netloom: a member with port security sends from its own addresses only, and answers for no others.
 
-It is there while an endpoint asks for it: the kernel shows the frames of every bridge of the host to it.
+A gateway that several hosts have in common, with one MAC, stays on its own host. The table is there while an endpoint
+or such a network asks for it: the kernel shows the frames of every bridge of the host to it.
 Collection-private and pure. Floor 1.
 """
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator
 from ipaddress import IPv6Address
 from typing import Any
 
+from ._jhash import hashed, marked, unmarked
 from ._model import Endpoint, IPAddress
 from ._nft import ACCEPT, DROP, Chain, Set, Table, concat, match, meta, payload, ruleset
 from ._resources import Element, Entry, Resource
 
 _IFNAME, _MARK = "ifname", "mark"
-_MASK = 0xFFFFFFFF
-_MODULUS, _SEED = 0x7FFFFFFF, 1  # nft 1.0.6 prints larger numbers as negative ones, and cannot read those
 _SETS = {
     "secured": Set((_IFNAME,)),  # host's ends of interfaces; in the others, those with what they may use
     "macs": Set((_IFNAME, "ether_addr")),
     "owned4": Set((_IFNAME, "ipv4_addr")),
     "owned6": Set((_IFNAME, "ipv6_addr")),
-    "targets": Set((_IFNAME, _MARK)),  # what `_hash` makes of the same
+    "targets": Set((_IFNAME, _MARK)),  # what `hashed` makes of the same
+    "anycast": Set((_IFNAME, "ether_addr")),  # ways to other hosts, each with a MAC that those have as well
 }
 _PORT = meta("iifname")
 _ETHER_SOURCE = payload("ether", "saddr")
@@ -35,8 +35,7 @@ _ICMPV6 = payload("icmpv6", "type")
 _ADVERT = match(_ICMPV6, "nd-neighbor-advert")
 # nft 1.0.6 has no name for the target of an advertisement (RFC 4861, section 4.4), and its type is that of no set. But a
 # packet's mark takes the hash of it.
-_TARGET = {"payload": {"base": "th", "offset": 64, "len": 128}}
-_HASHED = {"mangle": {"key": meta("mark"), "value": {"jhash": {"mod": _MODULUS, "seed": _SEED, "expr": _TARGET}}}}
+_HASHED = marked("th", 64, 128)
 
 
 def _not_in(name: str, what: Any) -> dict[str, Any]:
@@ -49,6 +48,7 @@ TABLE = Table(
     {
         "prerouting": Chain(
             {
+                "anycast": [match(concat(_PORT, _ETHER_SOURCE), "@anycast"), DROP],
                 "others": [match(_PORT, "@secured", "!="), ACCEPT],
                 "mac": [_not_in("macs", _ETHER_SOURCE), DROP],
                 "arp-mac": [_not_in("macs", payload("arp", "saddr ether")), DROP],
@@ -69,14 +69,19 @@ TABLE = Table(
                 "ipv6": [match(payload("ip6", "saddr"), "::", "!="), _not_in("owned6", payload("ip6", "saddr")), DROP],
                 "router": [match(_ICMPV6, {"set": ["nd-router-advert", "nd-redirect"]}), DROP],
                 "advert": [_ADVERT, _HASHED, _not_in("targets", meta("mark")), DROP],
-                "unmark": [_ADVERT, {"mangle": {"key": meta("mark"), "value": 0}}],
+                "unmark": [_ADVERT, unmarked()],
                 "kind": [match(_ETHERTYPE, {"set": ["arp", "ip", "ip6"]}, "!="), DROP],
             },
             "filter",
             "prerouting",
             -300,  # NF_BR_PRI_NAT_DST_BRIDGED: first
-        )
+        ),
+        # What comes from the host itself; nobody else may send from its MAC, and who does is not heard elsewhere.
+        "output": Chain(
+            {"anycast": [match(concat(meta("oifname"), _ETHER_SOURCE), "@anycast"), DROP]}, "filter", "output", -300
+        ),
     },
+    owners=("secured", "anycast"),
 )
 RULESET = ruleset(TABLE)
 
@@ -95,32 +100,20 @@ def secured(endpoint: Endpoint) -> Iterator[Resource]:
     for address in addresses:
         owned = [(f"owned{address.version}", (port, str(address)))]
         if address.version == 6:
-            owned.append(("targets", (port, str(_hash(address.packed)))))
+            owned.append(("targets", (port, str(hashed(address.packed)))))
         yield _entry(f"source {address} of {whose}", *owned)
+
+
+def anycast(ifname: str, mac: str) -> Iterator[Resource]:
+    """Yield the table, and what keeps the host's own frames, which come from `mac`, off a way to other hosts."""
+    yield RULESET
+    yield _entry(f"common gateway {mac} behind {ifname}", ("anycast", (ifname, mac)))
 
 
 def link_local(mac: str) -> IPv6Address:
     """Return the link-local address that the kernel gives an interface with this MAC (RFC 4291, appendix A)."""
     first, *rest = bytes.fromhex(mac.replace(":", ""))
     return IPv6Address(b"\xfe\x80" + bytes(6) + bytes([first ^ 2, *rest[:2], 0xFF, 0xFE, *rest[2:]]))
-
-
-def _hash(address: bytes) -> int:
-    """Return the mark that an advertisement of an address of 16 bytes gets: the kernel's jhash, scaled (nft_hash.c)."""
-    a, b, c = ((0xDEADBEEF + len(address) + _SEED + word) & _MASK for word in struct.unpack("=III", address[:12]))
-    for turn in (4, 6, 8, 16, 19, 4):  # __jhash_mix
-        a = ((a - c) ^ _turned(c, turn)) & _MASK
-        c = (c + b) & _MASK
-        a, b, c = b, c, a
-    a = (a + struct.unpack("<I", address[12:])[0]) & _MASK
-    for turn in (14, 11, 25, 16, 4, 14, 24):  # __jhash_final
-        c = ((c ^ b) - _turned(b, turn)) & _MASK
-        a, b, c = b, c, a
-    return (b * _MODULUS) >> 32
-
-
-def _turned(number: int, by: int) -> int:
-    return (number << by | number >> 32 - by) & _MASK
 
 
 def _entry(name: str, *items: tuple[str, tuple[str, ...]]) -> Entry:

@@ -71,7 +71,7 @@ def network(
         else (),
         ipam_driver=_given(spec.ipam_driver, recorded.ipam_driver if recorded else "default"),
         ipam_options=canonical(_given(spec.ipam_options, ()), {}, "ipam_driver_options", "default"),
-        mac=(recorded.mac if recorded else "") or local_mac(digest),
+        mac=(recorded.mac if recorded and same_driver else "") or _mac(driver, spec.name, digest),
         created=recorded.created if recorded else "",
         topology=recorded.topology if recorded else topology,
     )
@@ -93,11 +93,16 @@ def network(
         # From the moment on that the host forwards for the network: by then it may hear nothing new.
         kept = recorded.advertised if recorded is not None and _forwards_ipv6(recorded) else facts.advertised
         result = replace(result, advertised=kept)
-    if result.enable_ipv6 and result.mtu < _IPV6_MTU:
-        raise NetloomError(
-            "option_invalid", f"driver_options.mtu: {result.mtu} is less than the {_IPV6_MTU} that IPv6 needs"
-        )
+    check_mtu(result)
     return result
+
+
+def check_mtu(network: Network) -> None:
+    """:raises NetloomError: option_invalid, an MTU that is known by now, and too small."""
+    if network.enable_ipv6 and 0 < network.mtu < _IPV6_MTU:
+        raise NetloomError(
+            "option_invalid", f"driver_options.mtu: {network.mtu} is less than the {_IPV6_MTU} that IPv6 needs"
+        )
 
 
 def needs_facts(spec: NetworkSpec, recorded: Network | None) -> bool:
@@ -168,6 +173,11 @@ def _given(value, otherwise):
     return otherwise if value is None else value
 
 
+def _mac(driver: str, name: str, digest: str) -> str:
+    """Return the MAC of a network's bridge. That of a network on several hosts is the same on each, as its gateway is."""
+    return local_mac(network_id("", name) if driver == "overlay" else digest)
+
+
 def _bridge_name(wanted: Network, others: Others) -> str:
     if not driver_named(wanted.driver).BRIDGED:
         return ""
@@ -181,12 +191,14 @@ def _bridge_name(wanted: Network, others: Others) -> str:
 
 
 def _mtu(wanted: Network, recorded: Network | None, facts: HostFacts) -> int:
-    """The option, else what it was unless that was an option, else the default route's."""
+    """The option, else what it was unless that was an option, else the default route's; 0 where another one counts."""
     if not driver_named(wanted.driver).BRIDGED:
         return 0
     option = dict(wanted.options).get("mtu")
     if option:
         return int(option)
+    if wanted.driver == "overlay":
+        return 0
     return recorded.mtu if recorded and "mtu" not in dict(recorded.options) else facts.mtu
 
 
@@ -215,7 +227,8 @@ def _pools(
         if auto and spec.enable_ipv6 is not False:
             pools.append(auto)
         elif spec.enable_ipv6:
-            pools.append(_chosen_ula(wanted.name, others, facts))
+            # Of a network on several hosts, the same on each.
+            pools.append(_chosen_ula(wanted.name, others, "" if wanted.driver == "overlay" else facts.identity))
     if not pools:
         raise NetloomError(
             "option_invalid",
@@ -284,9 +297,9 @@ def _forwards_ipv6(network: Network) -> bool:
     return network.enable_ipv6 and not network.internal
 
 
-def _chosen_ula(name: str, others: Others, facts: HostFacts) -> Pool:
+def _chosen_ula(name: str, others: Others, identity: str) -> Pool:
     used = Occupied((subnet, "") for subnet in (*others.subnets, *others.host) if subnet.version == 6)
-    subnet = ula_subnet(facts.identity, name, used)
+    subnet = ula_subnet(identity, name, used)
     return Pool(subnet, first_gateway(subnet, ()), auto=True)
 
 

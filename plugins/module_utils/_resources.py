@@ -92,12 +92,16 @@ class Ruleset(Resource):
 
 @dataclass(frozen=True)
 class Element(Resource):
-    """One element of a set of a nft table of ours, or of a map, which has it lead to `data`."""
+    """One element of a set of a nft table of ours, or of a map, which has it lead to `data`.
+
+    `shared` is observed: others need it as well.
+    """
 
     set: str
     value: Key
     data: Key = ()
     family: str = "inet"
+    shared: bool = field(default=False, compare=False)
     rank = 20
     handler = "firewall"
 
@@ -422,7 +426,7 @@ class NetworkRecord(Resource):
 
     @property
     def needs(self):  # type: ignore[override]
-        return self.network.driver if self.network.parent else ""  # the kind of its members' interfaces
+        return self.network.driver if self.network.driver in ("macvlan", "ipvlan") else ""  # its members' interfaces
 
     def facts(self):
         network = self.network

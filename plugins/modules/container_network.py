@@ -15,7 +15,8 @@ description:
   - Makes, changes, repairs and removes networks for containers, as C(docker network create) and C(docker network rm)
     do, on any Linux host and without a daemon.
   - A network is a Linux bridge with address management, masquerading and isolation from other networks, or the wire of
-    one of the host's interfaces (drivers V(macvlan) and V(ipvlan)).
+    one of the host's interfaces (drivers V(macvlan) and V(ipvlan)). With the driver V(overlay), it is one bridge on each of
+    several hosts, which VXLAN makes one network.
   - Changes are made in place wherever the kernel can do that. Members keep running and keep their addresses.
   - A run finds what was changed behind its back, and repairs exactly that. Members whose container runs are plugged
     in again.
@@ -39,7 +40,10 @@ options:
     default: present
   driver:
     description:
-      - Driver of the network, V(bridge) for a new one unless set; also V(macvlan) and V(ipvlan).
+      - Driver of the network, V(bridge) for a new one unless set; also V(macvlan), V(ipvlan) and V(overlay).
+      - V(overlay) makes a network on several hosts. Each host is given the same name, subnet, C(vni) and list of
+        C(peers), and a part of the subnet of its own (O(ip_range)); there is no controller that would do that. It takes
+        the options of V(bridge) but C(inhibit_ipv4), and those that are said to be for it.
       - A different driver than the network has is a change that needs O(force=true).
     type: str
   driver_options:
@@ -75,6 +79,21 @@ options:
       - "C(host_shim), of driver V(macvlan): whether the host has an interface on the network, with an address out of the
         pool, so that it and the members reach each other; false unless set."
       - "C(mtu), of drivers V(macvlan) and V(ipvlan): that of the parent unless set."
+      - "C(vni), driver V(overlay) only, which requires it: number of the network on the wire, from 1 to 16777215. Two
+        networks of a host have different ones, or different ports, or different IP versions underneath."
+      - "C(peers), driver V(overlay) only: list of the addresses of the hosts that the network is on, all of one IP
+        version. The same list does for all hosts: an address of the host itself is where its packets come from. Packets
+        of the network that come from elsewhere are dropped. Empty unless set."
+      - "C(parent), driver V(overlay) only: interface of the host that packets to other hosts leave by. Unless set, the
+        routes decide."
+      - "C(port), driver V(overlay) only: UDP port that the hosts send to, 4789 unless set."
+      - "C(mtu) of the driver V(overlay): that of the interface that packets leave by, less 50 (over IPv4) or 70 (over
+        IPv6), unless set. More is refused. Where the interface takes less by now, there is a warning."
+      - "C(learning), driver V(overlay) only: whether a host learns from what arrives which host a member is on, and
+        sends copies of broadcasts and of what it has not learned to all peers. True unless set."
+      - "C(endpoints), driver V(overlay) with C(learning) false only: list of the members of other hosts, each as
+        C(ADDRESS@PEER) or C(ADDRESS=MAC@PEER). An IPv6 address needs a MAC address; that of an IPv4 address is the one
+        that members have here, unless given. The host answers for them, and nothing is sent anywhere else."
     type: dict
   enable_ipv4:
     description: Whether members get IPv4 addresses. True for a new network unless set.
@@ -206,6 +225,16 @@ EXAMPLES = r"""
     enable_ipv6: true
     driver_options:
       gateway_mode_ipv6: routed
+
+- name: A network on three hosts, each with a part of its addresses
+  netloom.containers.container_network:
+    name: cluster
+    driver: overlay
+    subnet: 10.60.0.0/16
+    ip_range: "10.60.{{ groups['cluster'].index(inventory_hostname) + 1 }}.0/24"
+    driver_options:
+      vni: 4242
+      peers: "{{ groups['cluster'] | map('extract', hostvars, 'ansible_host') }}"
 
 - name: A network without a way out, with exactly these members
   netloom.containers.container_network:

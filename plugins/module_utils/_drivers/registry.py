@@ -12,7 +12,7 @@ from __future__ import annotations
 from .._errors import NetloomError
 from .._names import nearest
 
-DRIVERS = ("bridge", "macvlan", "ipvlan", "host", "null")
+DRIVERS = ("bridge", "macvlan", "ipvlan", "overlay", "host", "null")
 
 
 def driver(name: str):
@@ -37,6 +37,10 @@ def driver(name: str):
         from . import ipvlan
 
         return ipvlan
+    if name == "overlay":
+        from . import overlay
+
+        return overlay
     if name in ("host", "null"):
         from . import nothing
 

@@ -34,6 +34,7 @@ _MODULES = {
     '"ct"': "nft_ct, nf_conntrack",
     '"masquerade"': "nft_masq, nft_chain_nat",
     '"dnat"': "nft_nat, nft_chain_nat",
+    '"jhash"': "nft_hash",
     '"snat"': "nft_nat, nft_chain_nat",
     '"family": "bridge"': "nf_tables_bridge",
 }
@@ -52,6 +53,10 @@ def _definition(family: str) -> Table:
         from .. import _port_security
 
         return _port_security.TABLE
+    if family in ("ip", "ip6"):
+        from .. import _vtep_filter
+
+        return _vtep_filter.TABLES[family]
     return _firewall.TABLE
 
 
@@ -62,12 +67,12 @@ def observe(host: Any, wanted: Sequence[Resource]) -> Iterator[Resource]:
         by_family.setdefault(resource.family, []).append(resource)  # type: ignore[attr-defined]
     for family, resources in by_family.items():
         elements = (element for each in resources for element in getattr(each, "elements", (each,)))
-        first, *_others = _definition(family).sets  # it tells whether somebody else has something in the table
-        sets = {first, *(element.set for element in elements if isinstance(element, Element))}
-        yield from _observed(table(family, sets), resources)
+        defined = _definition(family)
+        sets = {*defined.owners, *(element.set for element in elements if isinstance(element, Element))}
+        yield from _observed(table(family, sets), resources, defined)
 
 
-def _observed(found: Sequence[Resource], wanted: Sequence[Any]) -> Iterator[Resource]:
+def _observed(found: Sequence[Resource], wanted: Sequence[Any], defined: Table) -> Iterator[Resource]:
     known = {resource.key: resource for resource in found}
     asked = {element.key for resource in wanted for element in getattr(resource, "elements", (resource,))}
     for resource in wanted:
@@ -77,7 +82,12 @@ def _observed(found: Sequence[Resource], wanted: Sequence[Any]) -> Iterator[Reso
                 yield replace(resource, elements=there)
         elif resource.key in known:
             state: Any = known[resource.key]
-            shared = isinstance(state, Ruleset) and any(key not in asked for key in known if key != state.key)
+            others = (item for key, item in known.items() if key not in asked and isinstance(item, Element))
+            if isinstance(state, Ruleset):
+                shared = any(item.set in defined.owners for item in others)
+            else:
+                users = defined.sets[state.set].users
+                shared = bool(users) and any((item.set, item.value[:1]) == (users, state.value) for item in others)
             yield replace(state, shared=True) if shared else state
 
 

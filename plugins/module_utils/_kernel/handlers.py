@@ -37,6 +37,14 @@ def handler(name: str) -> Any:
         from . import shaping
 
         return shaping
+    if name == "vxlans":
+        from . import vxlans
+
+        return vxlans
+    if name == "forwarding":
+        from . import forwarding
+
+        return forwarding
     from . import namespaces
 
     return namespaces

@@ -27,7 +27,7 @@ from .interfaces import Interfaces
 from .records import Records
 from .seam import Seam
 
-_ENCODED = ("links", "addresses", "routes", "sysctls")  # handlers whose changes pyroute2 encodes
+_ENCODED = ("links", "vxlans", "addresses", "routes", "sysctls")  # handlers whose changes pyroute2 encodes
 
 
 class Host(Seam, Interfaces):
@@ -118,6 +118,18 @@ class Host(Seam, Interfaces):
         from . import uplinks
 
         return self.look(f"read interface {name}", uplinks.read, self, name)
+
+    def underlay(self, parent: str, peers: Sequence[str]) -> Any:
+        """Return the ways from this host to its peers, as `_overlay.Underlay`."""
+        from . import underlay
+
+        return self.look("read addresses and routes", underlay.read, self, parent, peers)
+
+    def vxlan_owner(self, heard_at: tuple[int, int, int], network: str) -> str:
+        """Return the name of a VXLAN interface, not that of `network`, with a VNI, port and IP version; empty if none."""
+        from . import vxlans
+
+        return self.look("read interfaces", vxlans.owner, self, heard_at, f"vx-{network[:12]}")
 
     # --- sandboxes ---
 

@@ -12,8 +12,8 @@ from __future__ import annotations
 import errno
 import socket
 import struct
-from collections.abc import Collection, Iterator, Mapping
-from types import MappingProxyType
+from collections.abc import Collection, Iterator
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import NamedTuple
 
 from .wire import Wire, attribute, attributes
@@ -35,7 +35,7 @@ _IFLA_INFO_KIND, _IFLA_INFO_DATA, _IFLA_INFO_SLAVE_DATA = 1, 2, 5
 _IFLA_BRPORT_MODE, _IFLA_BRPORT_ISOLATED = 4, 33
 _IFLA_INET_CONF, _IFLA_INET6_CONF = 1, 2
 _IFA_ADDRESS, _IFA_LOCAL = 1, 2  # linux/if_addr.h
-_RTA_DST, _RTA_OIF, _RTA_GATEWAY, _RTA_PRIORITY, _RTA_TABLE = 1, 4, 5, 6, 15
+_RTA_DST, _RTA_OIF, _RTA_GATEWAY, _RTA_PRIORITY, _RTA_PREFSRC, _RTA_TABLE = 1, 4, 5, 6, 7, 15
 _LEAN = attribute(_IFLA_EXT_MASK, struct.pack("=I", 1 << 3))  # RTEXT_FILTER_SKIP_STATS
 _U32, _S32 = struct.Struct("=I"), struct.Struct("=i")
 
@@ -63,7 +63,7 @@ class LinkState(NamedTuple):
     inet: bytes
     inet6: bytes
     netnsid: int = -1
-    data: Mapping[int, bytes] = MappingProxyType({})
+    data: bytes = b""  # attributes that only its kind has
 
 
 class AddressState(NamedTuple):
@@ -140,6 +140,19 @@ def namespace_number(wire: Wire, descriptor: int) -> int:
     return _S32.unpack(attributes(found, 4)[_NETNSA_NSID])[0]
 
 
+def way(wire: Wire, address: IPv4Address | IPv6Address) -> tuple[int, str]:
+    """Return the index of the interface that packets to an address leave by, and their source; 0 and "" without a route."""
+    asked = _RTMSG.pack(FAMILIES[address.version], address.max_prefixlen, 0, 0, 0, 0, 0, 0, 0)
+    try:
+        found = attributes(wire.ask(_RTM_GETROUTE, asked + attribute(_RTA_DST, address.packed)), _RTMSG.size)
+    except OSError as exc:
+        if exc.errno in (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EACCES, errno.EINVAL):
+            return 0, ""
+        raise
+    source = found.get(_RTA_PREFSRC)
+    return _number(found.get(_RTA_OIF)), str(ip_address(source)) if source else ""
+
+
 def _link(body: bytes) -> LinkState:
     _family, _type, index, flags, _change = _IFINFOMSG.unpack_from(body)
     found = attributes(body, _IFINFOMSG.size)
@@ -161,7 +174,7 @@ def _link(body: bytes) -> LinkState:
         attributes(families.get(socket.AF_INET, b"")).get(_IFLA_INET_CONF, b""),
         attributes(families.get(socket.AF_INET6, b"")).get(_IFLA_INET6_CONF, b""),
         _S32.unpack(found[_IFLA_LINK_NETNSID])[0] if _IFLA_LINK_NETNSID in found else -1,
-        attributes(info.get(_IFLA_INFO_DATA, b"")),
+        info.get(_IFLA_INFO_DATA, b""),
     )
 
 

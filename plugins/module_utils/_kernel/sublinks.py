@@ -19,6 +19,7 @@ from .._resources import Link, Resource
 from .._sublinks import Sublink, Vlan
 from . import netlink
 from .netlink import IFF_UP, LinkState
+from .wire import attributes
 
 _KINDS = {"macvlan", "ipvlan"}
 _MODES = {
@@ -42,7 +43,7 @@ def _vlan(host: Any, wanted: Vlan) -> Iterator[Resource]:
     found = host.link(HOST, wanted.name)
     if found is None:
         return
-    vid = _number(found.data.get(_VLAN_ID))
+    vid = _number(attributes(found.data).get(_VLAN_ID))
     lower = host.ifname(found.peer)
     unmarked = not found.alias and not found.flags & IFF_UP and (lower, vid) == (wanted.lower, wanted.vid)
     if found.kind != "vlan" or not (found.alias == wanted.tag or unmarked):
@@ -81,16 +82,17 @@ def _is_ours(host: Any, found: LinkState, wanted: Sublink) -> bool:
 
 
 def _state(host: Any, found: LinkState, wanted: Sublink) -> Sublink:
+    data = attributes(found.data)
     return Sublink(
         wanted.place,
         found.name,
         _lower(host, found, wanted.place),
         found.kind,
-        _MODES[found.kind].get(_number(found.data.get(_MODE)), ""),
+        _MODES[found.kind].get(_number(data.get(_MODE)), ""),
         found.mac if wanted.mac else "",
         found.mtu,
         found.alias,
-        _FLAGS.get(_number(found.data.get(_FLAG)), "") if found.kind == "ipvlan" else "",
+        _FLAGS.get(_number(data.get(_FLAG)), "") if found.kind == "ipvlan" else "",
     )
 
 

@@ -25,6 +25,7 @@ _MODULES = {
     "macvlan": ("macvlan", "CONFIG_MACVLAN"),
     "ipvlan": ("ipvlan", "CONFIG_IPVLAN"),
     "vlan": ("8021q", "CONFIG_VLAN_8021Q"),
+    "vxlan": ("vxlan", "CONFIG_VXLAN"),
 }
 
 

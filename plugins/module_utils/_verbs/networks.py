@@ -90,6 +90,10 @@ def drift(host: Any, network: Network, of_host: Occupied, besides: Collection[st
     uplink = host.uplink(network.parent) if network.parent else None
     lines += [f"parent {uplink.name} is down"] if uplink and not uplink.up else []
     lines += [f"subnet {subnet} overlaps {found[1]} of the host" for subnet, found in overlaps if found]
+    if network.driver == "overlay":
+        from .._draft_overlay import shrunk
+
+        lines += shrunk(host, network)
     lines += [spoken_drift(change) for change in result.outcome.changes]
     lines += [
         f"endpoint of {member.container} on network {network.name} is pending: its container does not run"

@@ -290,6 +290,13 @@ def test_what_no_interface_can_have_is_refused(text, reason, refused):
 # --- pairs ---
 
 
+def test_the_items_of_a_list_are_one_text_with_commas_between():
+    assert names.pairs({"peers": ["203.0.113.2", 1, True], "none": []}, "driver_options") == (
+        ("none", ""),
+        ("peers", "203.0.113.2,1,true"),
+    )
+
+
 def test_pairs_are_sorted_text_as_docker_writes_it():
     assert names.pairs({"b": True, "a": 1400, "c": None, 7: "x", "d": False}, "labels") == (
         ("7", "x"),

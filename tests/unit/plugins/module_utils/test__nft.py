@@ -73,6 +73,7 @@ TABLE = Table(
             -90,
         ),
     },
+    owners=("bridges",),
 )
 RULESET = nft.ruleset(TABLE)
 BRIDGE_A, BRIDGE_B = Element("bridges", ("br-a",)), Element("bridges", ("br-b",))

@@ -119,7 +119,8 @@ def test_the_link_local_address_is_the_macs_with_the_universal_bit_turned(mac, a
 def test_the_table_and_its_elements_are_read_as_nft_prints_them():
     found = observed(TABLE, json.loads(FIXTURE.read_text(encoding="utf-8")))
     assert found[0] == RULESET
-    assert set(found[1:]) == {element for _name, elements in entries(C1) for element in elements}
+    secured_c1 = {element for _name, elements in entries(C1) for element in elements}
+    assert set(found[1:]) == secured_c1 | {bridged("anycast", "vx-0123456789ab", "02:00:00:00:00:01")}
 
 
 def test_the_table_is_one_of_its_own():
@@ -129,12 +130,20 @@ def test_the_table_is_one_of_its_own():
 
 def test_what_is_not_secured_passes_before_any_other_rule_is_asked():
     rules = [part["rule"] for part in definition(TABLE) if "rule" in part]
-    assert rules[0]["expr"] == [
+    assert rules[1]["expr"] == [
         {"match": {"op": "!=", "left": {"meta": {"key": "iifname"}}, "right": "@secured"}},
         {"accept": None},
     ]
-    assert all(rule["expr"][-1] in ({"drop": None},) for rule in rules[1:] if ":unmark:" not in rule["comment"])
+    assert all(rule["expr"][-1] in ({"drop": None},) for rule in rules[2:] if ":unmark:" not in rule["comment"])
     assert all(re.fullmatch(r"[A-Za-z0-9_.:-]+", rule["comment"]) for rule in rules)
+
+
+def test_frames_of_a_common_gateway_are_dropped_on_their_way_in_and_out_before_any_other_rule_is_asked():
+    rules = [part["rule"] for part in definition(TABLE) if "rule" in part]
+    firsts = [next(rule for rule in rules if rule["chain"] == chain) for chain in ("prerouting", "output")]
+    for rule, ifname in zip(firsts, ("iifname", "oifname")):
+        key = {"concat": [{"meta": {"key": ifname}}, {"payload": {"protocol": "ether", "field": "saddr"}}]}
+        assert rule["expr"] == [{"match": {"op": "==", "left": key, "right": "@anycast"}}, {"drop": None}]
 
 
 def test_an_advertisement_is_compared_by_the_hash_of_its_target():

@@ -1,0 +1,125 @@
+# Copyright (c) 2026, the netloom.containers authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a VXLAN device sends where: its forwarding table, and the neighbours that it answers for.
+
+What it has learned by itself is not ours, but is forgotten with the peer that it was learned from.
+Collection-private. Floor 4.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+import struct
+from collections.abc import Iterable, Iterator, Sequence
+from ipaddress import ip_address
+from typing import Any, NamedTuple
+
+from .._changes import Change
+from .._model import HOST
+from .._resources import Resource
+from .._vxlan import EVERYBODY, Forwarding, Neighbour
+from .netlink import FAMILIES
+from .wire import NLM_F_CREATE, NLM_F_REPLACE, Message, Wire, attribute, attributes
+
+_RTM_NEWNEIGH, _RTM_DELNEIGH, _RTM_GETNEIGH = 28, 29, 30  # linux/rtnetlink.h
+_NDMSG = struct.Struct("=BxHiHBB")  # family, index, state, flags, type
+_NDA_DST, _NDA_LLADDR, _NDA_IFINDEX = 1, 2, 8  # linux/neighbour.h
+_NTF_SELF = 0x02  # of the device itself, not of the bridge that it is a port of
+_NUD_NOARP, _NUD_PERMANENT = 0x40, 0x80
+_NLM_F_APPEND = 0x800
+
+
+class _Entry(NamedTuple):
+    """An entry of a forwarding table: where frames to `mac` go. `learned` by the device, which forgets it after a while."""
+
+    mac: str
+    peer: str
+    learned: bool
+
+
+def observe(host: Any, wanted: Sequence[Any]) -> Iterator[Resource]:
+    """Yield what there is of a device's entries that somebody has put there, wanted or not; and wanted neighbours."""
+    for ifname in dict.fromkeys(resource.ifname for resource in wanted):
+        link = host.link(HOST, ifname)
+        if link is None or link.kind != "vxlan":
+            continue
+        wire = host.netlink(HOST)
+        entries = (entry for entry in _entries(wire, link.ifindex) if not entry.learned)
+        yield from (Forwarding(ifname, entry.mac, entry.peer) for entry in entries)
+        asked = {each.address for each in wanted if isinstance(each, Neighbour) and each.ifname == ifname}
+        if asked:
+            yield from (each for each in _neighbours(wire, link.ifindex, ifname) if each.address in asked)
+
+
+def _entries(wire: Wire, index: int) -> Iterator[_Entry]:
+    """Yield the entries of a device's own forwarding table."""
+    for body in wire.dump(_RTM_GETNEIGH, _NDMSG.pack(socket.AF_BRIDGE, 0, index, 0, 0, 0)):
+        _family, _pad, at, state, flags, _type = _NDMSG.unpack_from(body)
+        found = attributes(body, _NDMSG.size)
+        if at == index and flags & _NTF_SELF and _NDA_DST in found:
+            mac, peer = found[_NDA_LLADDR].hex(":"), str(ip_address(found[_NDA_DST]))
+            yield _Entry(mac, peer, not state & _NUD_PERMANENT)
+
+
+def _neighbours(wire: Wire, index: int, ifname: str) -> Iterator[Neighbour]:
+    """Yield the neighbours of a device that somebody has put there."""
+    for family in FAMILIES.values():
+        which = attribute(_NDA_IFINDEX, struct.pack("=I", index))
+        for body in wire.dump(_RTM_GETNEIGH, _NDMSG.pack(family, 0, 0, 0, 0, 0) + which):
+            _family, _pad, at, state, _flags, _type = _NDMSG.unpack_from(body)
+            found = attributes(body, _NDMSG.size)
+            if at == index and state & _NUD_PERMANENT and _NDA_LLADDR in found:
+                yield Neighbour(ifname, str(ip_address(found[_NDA_DST])), found[_NDA_LLADDR].hex(":"))
+
+
+def apply(host: Any, changes: Sequence[Change]) -> None:
+    """Make the changes. What was learned from a peer goes before the peer: a run that is killed between begins anew."""
+    leaving: dict[str, set[str]] = {}
+    for change in changes:
+        before = change.before
+        if change.after is None and isinstance(before, Forwarding) and before.mac == EVERYBODY:
+            leaving.setdefault(before.ifname, set()).add(before.peer)
+    for ifname, peers in leaving.items():
+        host.execute(f"forget what {ifname} has learned from {', '.join(sorted(peers))}", _forget, host, ifname, peers)
+    wire = host.netlink(HOST)
+    for change in changes:
+        resource: Any = change.resource
+        index = host.index(HOST, resource.ifname)
+        message = _message(index, resource, present=change.after is not None)
+        act = wire.change if change.after is not None else _delete
+        host.execute(str(change), act, *((message,) if change.after is not None else (wire, message)))
+
+
+def _forget(host: Any, ifname: str, peers: Iterable[str]) -> None:
+    wire, index = host.netlink(HOST), host.index(HOST, ifname)
+    for entry in [*_entries(wire, index)]:
+        if entry.learned and entry.peer in peers:
+            _delete(wire, _message(index, Forwarding(ifname, entry.mac, entry.peer), present=False))
+
+
+def _delete(wire: Wire, message: Message) -> None:
+    """Delete an entry, which may have gone by itself meanwhile."""
+    try:
+        wire.change(message)
+    except OSError as exc:
+        if exc.errno != errno.ENOENT:
+            raise
+
+
+def _message(index: int, resource: Forwarding | Neighbour, *, present: bool) -> Message:
+    """Return the message that adds an entry, or removes it."""
+    mac = attribute(_NDA_LLADDR, bytes.fromhex(resource.mac.replace(":", "")))
+    if isinstance(resource, Neighbour):
+        address = ip_address(resource.address)
+        family, state, flags, how = FAMILIES[address.version], _NUD_PERMANENT, 0, NLM_F_REPLACE
+    else:
+        address = ip_address(resource.peer)
+        family, state, flags = socket.AF_BRIDGE, _NUD_NOARP | _NUD_PERMANENT, _NTF_SELF
+        # Of one MAC, only that of everybody goes to more than one peer.
+        how = _NLM_F_APPEND if resource.mac == EVERYBODY else NLM_F_REPLACE
+    body = _NDMSG.pack(family, 0, index, state, flags, 0) + attribute(_NDA_DST, address.packed) + mac
+    if present:
+        return Message(_RTM_NEWNEIGH, NLM_F_CREATE | how, body)
+    return Message(_RTM_DELNEIGH, 0, body)
