@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Runs in a throw-away host: drives the engine's verbs one after the other, and prints what came of them as JSON.
 
-Each argument is network=NAME, dual=NAME (with IPv6, too), members=NETWORK/CONTAINER,..., attach=NETWORK/CONTAINER,
-publish=NETWORK/CONTAINER/PORTS, detach=NETWORK/CONTAINER or absent=NAME; each answer has changes, warnings, endpoint,
+Each argument is network=NAME, dual=NAME (with IPv6, too), overlay=NAME/JSON (subnets: list of subnet and range; options),
+members=NETWORK/CONTAINER,..., attach=NETWORK/CONTAINER, publish=NETWORK/CONTAINER/PORTS, detach=NETWORK/CONTAINER or absent=NAME; each answer has changes, warnings, endpoint,
 members (container to runtime), pending and drift.
 """
 
@@ -12,14 +12,21 @@ from __future__ import annotations
 
 import json
 import sys
+from ipaddress import ip_network
 
 import look  # makes the collection importable
 from ansible_collections.netloom.containers.plugins.module_utils._kernel.host import Host
-from ansible_collections.netloom.containers.plugins.module_utils._model import EndpointSpec, NetworkSpec
+from ansible_collections.netloom.containers.plugins.module_utils._model import EndpointSpec, NetworkSpec, PoolSpec
+from ansible_collections.netloom.containers.plugins.module_utils._names import pairs
 from ansible_collections.netloom.containers.plugins.module_utils._ports import port_specs
 from ansible_collections.netloom.containers.plugins.module_utils._verbs import endpoints, inspection, networks
 
 STATE_DIR = "/var/lib/netloom"
+
+
+def overlay(name, subnets, options):
+    pools = tuple(PoolSpec(ip_network(subnet), ip_range=ip_network(part)) for subnet, part in subnets)
+    return NetworkSpec(name, driver="overlay", options=pairs(options, "driver_options"), pools=pools)
 
 
 def drive(verb, subject):
@@ -29,6 +36,8 @@ def drive(verb, subject):
             result = networks.network_present(host, NetworkSpec(network))
         elif verb == "dual":
             result = networks.network_present(host, NetworkSpec(network, enable_ipv6=True))
+        elif verb == "overlay":
+            result = networks.network_present(host, overlay(network, **json.loads(container)))
         elif verb == "members":
             members = [EndpointSpec(network, name) for name in container.split(",")]
             result = networks.network_present(host, NetworkSpec(network), members)

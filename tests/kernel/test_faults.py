@@ -43,11 +43,13 @@ class Case:
     verb: engine.Verb
     before: tuple[engine.Verb, ...] = ()
     damage: tuple[str, ...] = ()
+    lan: bool = False  # it needs a neighbour
 
     def prepare(self) -> None:
         do(*self.before)
         for command in self.damage:
-            rig.run(*command.format(bridge=engine.bridge("net")).split())
+            bridge = engine.bridge("net")
+            rig.run(*command.format(bridge=bridge, vxlan=bridge.replace("br-", "vx-")).split())
 
 
 TWO = (network("net", "10.1.0.0/24"), network("other", "10.2.0.0/24"))
@@ -63,10 +65,10 @@ SECURED = (("port_security", "true"),)
 SLOW = (("burst", "64k"), ("egress_rate", "30mbit"), ("ingress_rate", "20mbit"))
 SLOWER = (("egress_rate", "3mbit"), ("ingress_rate", "2mbit"))
 PUBLISHED = (SIX, attach("net", "c1", ports=PORTS), attach("net", "c2", ports=port_specs(["91"]), driver_opts=SECURED))
-WIRE = present("net", pool("10.1.0.0/24", gateway="10.1.0.1"), driver="macvlan", options={"parent": "lan0"})
-SHIM = present("net", driver="macvlan", options={"parent": "lan0", "host_shim": "true"})
-VEPA = present("net", driver="macvlan", options={"parent": "lan0", "mode": "vepa"})
-ELSEWHERE = present("net", driver="macvlan", options={"parent": "lan1"}, force=True)
+WIRE = present("net", pool("10.1.0.0/24", gateway="10.1.0.1"), driver="macvlan", options={"parent": "up0"})
+SHIM = present("net", driver="macvlan", options={"parent": "up0", "host_shim": "true"})
+VEPA = present("net", driver="macvlan", options={"parent": "up0", "mode": "vepa"})
+ELSEWHERE = present("net", driver="macvlan", options={"parent": "up1"}, force=True)
 ON_WIRE = (WIRE, attach("net", "c1"), attach("net", "c2"))
 IFB = f"ifb{endpoint_id(network_id(rig.STATE_DIR, 'net'), 'netns:c1')[:12]}"
 LIMITED = (NET, *(attach("net", name, driver_opts=SLOW) for name in ("c1", "c2")))
@@ -112,7 +114,7 @@ CHANGED = attach(
 CASES = {
     "create macvlan with members": Case(
         present(
-            "net", "10.1.0.0/24", driver="macvlan", options={"parent": "lan0", "host_shim": "true"}, connected=["c1"]
+            "net", "10.1.0.0/24", driver="macvlan", options={"parent": "up0", "host_shim": "true"}, connected=["c1"]
         )
     ),
     "attach to macvlan": Case(attach("net", "c3"), before=(*ON_WIRE, SHIM)),
@@ -188,6 +190,20 @@ FIREWALL = {
     "detach with ports": Case(detach("net", "c2"), before=PUBLISHED),
     "repair ports": Case(present("net"), before=PUBLISHED, damage=("nft flush ruleset",)),
 }
+OVERLAY = present("net", "10.1.0.0/24", driver="overlay", options={"vni": "42", "peers": "198.51.100.2,198.51.100.3"})
+STATIC = {"vni": "42", "peers": "198.51.100.2", "learning": "false", "endpoints": "10.1.0.9@198.51.100.2"}
+JOINED = (OVERLAY, attach("net", "c1"))
+FIREWALL |= {
+    "create overlay": Case(OVERLAY, lan=True),
+    "change peers": Case(
+        present("net", options={"vni": "42", "peers": "198.51.100.2,198.51.100.4"}), before=JOINED, lan=True
+    ),
+    "stop learning": Case(present("net", options=STATIC), before=JOINED, lan=True),
+    "repair overlay": Case(
+        present("net"), before=JOINED, damage=("nft flush ruleset", "ip link delete {vxlan}"), lan=True
+    ),
+    "remove overlay": Case(absent("net", force=True), before=JOINED, lan=True),
+}
 each_case = pytest.mark.parametrize(
     "case",
     [
@@ -198,12 +214,14 @@ each_case = pytest.mark.parametrize(
 
 
 @pytest.fixture(autouse=True)
-def machine():
+def machine(request):
     for name in CONTAINERS:
         rig.netns(name)
-    for name in ("lan0", "lan1"):  # parents
+    for name in ("up0", "up1"):  # parents
         rig.run("ip", "link", "add", name, "type", "veth", "peer", "name", f"{name}p")
         rig.run("ip", "link", "set", name, "up")
+    if "case" in request.fixturenames and request.getfixturevalue("case").lan:
+        rig.lan()
 
 
 def picture() -> rig.Snapshot:

@@ -134,7 +134,10 @@ def network_resources(network: Network) -> Iterator[Resource]:
         tag=network_tag(network.name, network.id),
         isolated=dict(network.options).get("icc") == "false",
     )
-    yield Sysctl(HOST, f"net/ipv6/conf/{name}/disable_ipv6", "1", ifname=name)  # a port of a bridge needs no address
+    # A port of a bridge needs no address. To answer for IPv6 neighbours it needs IPv6 all the same.
+    answers6 = any(":" in member.address for member in wanted.endpoints)
+    yield Sysctl(HOST, f"net/ipv6/conf/{name}/addr_gen_mode", "1", ifname=name)  # IN6_ADDR_GEN_MODE_NONE
+    yield Sysctl(HOST, f"net/ipv6/conf/{name}/disable_ipv6", str(int(not answers6)), ifname=name)
     for peer in others if wanted.learning else ():
         yield Forwarding(name, EVERYBODY, peer)
     for member in wanted.endpoints:
