@@ -226,12 +226,12 @@ EXAMPLES = r"""
     driver_options:
       gateway_mode_ipv6: routed
 
-- name: A network on three hosts, each with a part of its addresses
+- name: A network on three hosts, each with a part of its addresses, by a number in the inventory
   netloom.containers.container_network:
     name: cluster
     driver: overlay
     subnet: 10.60.0.0/16
-    ip_range: "10.60.{{ groups['cluster'].index(inventory_hostname) + 1 }}.0/24"
+    ip_range: "10.60.{{ host_number }}.0/24"
     driver_options:
       vni: 4242
       peers: "{{ groups['cluster'] | map('extract', hostvars, 'ansible_host') }}"
