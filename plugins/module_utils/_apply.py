@@ -17,7 +17,7 @@ from ._errors import NetloomError
 from ._frozen import dataclass
 from ._model import HOST, Endpoint, Key
 from ._resources import (
-
+    Element,
     EndpointRecord,
     Link,
     NamespaceRecord,
