@@ -23,12 +23,16 @@ _ETH_P_ARP = 0x0806
 _BROADCAST_MAC = b"\xff" * 6
 _ND_NEIGHBOR_ADVERT, _ND_NA_FLAG_OVERRIDE = 136, 0x20000000  # netinet/icmp6.h
 _SIOCGIFHWADDR = 0x8927  # linux/sockios.h
+_IFF_NOARP = 0x80  # linux/if.h
 _HOPS = 255  # RFC 4861, section 7.1.2: others are discarded
 
 
 def announce(host: Any, addresses: Sequence[Address]) -> None:
-    """Send one packet for each address, from the sandbox that it is in."""
+    """Send one packet for each address, from the sandbox that it is in, unless its interface has no neighbours (ipvlan l3)."""
     for new in addresses:
+        link = host.link(new.place, new.ifname)
+        if link is None or link.flags & _IFF_NOARP:
+            continue
         send = _advertise if new.address.version == 6 else _send_arp
         host.execute(f"announce {new.address.ip}", host.inside, new.place, send, new.ifname, new.address)
 
