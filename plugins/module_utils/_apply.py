@@ -234,9 +234,13 @@ def _left_alone(desired: Iterable[Resource], observed: Iterable[Resource]) -> di
 
 
 def _warnings(desired: Iterable[Resource], left_alone: dict[Key, Resource]) -> tuple[str, ...]:
-    """Say where a route that is not ours keeps us from making one."""
-    found = (left_alone.get(item.key) for item in desired)
+    """Say where a route or a file that is not ours keeps us from making one."""
+    found = [left_alone.get(item.key) for item in desired]
+    files = [item.title for item in found if item is not None and item.handler == "resolvconf"]
     return tuple(
+        f"{title}: there is one already that is not ours; it is kept, and names are looked up as it says"
+        for title in files
+    ) + tuple(
         f"{item.title}: there is one already that is not ours, {_leads(item)}; it is kept"
         for item in found
         if isinstance(item, Route)

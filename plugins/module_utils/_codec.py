@@ -14,7 +14,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from ._model import Endpoint, Network, Pool, PublishedPort, Sandbox, StaticRoute
+from ._model import HOST_SERVERS, Endpoint, Network, Pool, PublishedPort, Sandbox, StaticRoute
 
 
 def encode(value: Network | Endpoint) -> str:
@@ -33,6 +33,7 @@ def network(text: str) -> Network:
     for name in ("labels", "options", "ipam_options"):
         fields[name] = _pairs(fields[name])
     fields["advertised"] = tuple(fields.get("advertised", ()))
+    fields["dns_servers"] = tuple(fields.get("dns_servers", HOST_SERVERS))
     return Network(**fields)
 
 
@@ -43,6 +44,7 @@ def endpoint(text: str) -> Endpoint:
         fields[name] = ipaddress.ip_interface(fields[name]) if fields[name] else None
     fields["driver_opts"] = _pairs(fields["driver_opts"])
     fields["static"] = tuple(fields["static"])
+    fields["aliases"] = tuple(fields.get("aliases", ()))
     fields["ports"] = tuple(PublishedPort(**port) for port in fields.get("ports", ()))
     fields["routes"] = tuple(StaticRoute(**route) for route in fields.get("routes", ()))
     fields["sysctls"] = _pairs(fields.get("sysctls", ()))

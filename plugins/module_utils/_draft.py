@@ -57,6 +57,11 @@ class Draft:
         entry = self.network_entry(name)
         return entry.value if entry else None
 
+    def network_versions(self, name: str) -> tuple[Network, ...]:
+        """Return a network as it will be, and as it is and may have been."""
+        entry, drafted = self.network_entry(name), self.networks.get(name)
+        return (*((drafted,) if drafted else ()), *(entry.all if entry else ()))
+
     def member_entries(self, network: str) -> dict[str, Any]:
         """Return the records of all of a network's endpoints: place to entry."""
         if network not in self._members:

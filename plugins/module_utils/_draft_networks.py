@@ -13,7 +13,7 @@ from dataclasses import replace
 from ipaddress import ip_network
 from typing import Any
 
-from . import _endpoints, _resolve
+from . import _draft_names, _endpoints, _resolve
 from ._draft import Draft
 from ._draft_endpoints import draft_endpoint, drop_member, open_member, recorded_network, slot_of
 from ._drivers.registry import DRIVERS, driver
@@ -105,6 +105,7 @@ def draft_network(
         from ._draft_overlay import on_underlay
 
         network = on_underlay(draft, host, network, recorded)
+    network = _draft_names.with_dns(draft, host, spec, network, recorded)
     draft.put_network(network)
     if with_members and entry:
         _draft_members(draft, host, spec, entry, network)

@@ -87,6 +87,7 @@ def endpoint(
         routes=recorded.routes if recorded else (),
         sysctls=spec.sysctls if spec.sysctls is not None else recorded.sysctls if recorded else (),
         secondary=secondary,
+        aliases=spec.aliases if spec.aliases is not None else recorded.aliases if recorded else (),
     )
     return _checked(found, spec) if spec.routes is not None or found.routes or found.secondary else found
 

@@ -47,6 +47,11 @@ def goal_of(draft: Draft, host: Any) -> Goal:
         if host.is_open(place):
             goal.desired += _routes(draft, place, host)
             goal.obsolete += _default_routes_before(draft, place)
+    touched = dict.fromkeys((*draft.networks, *(slot[0] for slot in draft.endpoints)))
+    if any(network.dns for name in touched for network in draft.network_versions(name)):
+        from ._goal_names import aim_at_names  # a task on networks without names reads none of it
+
+        aim_at_names(draft, host, goal)
     goal.desired += _shared(draft, goal)
     return Goal(
         tuple(goal.desired),

@@ -32,7 +32,7 @@ def endpoint(value: Endpoint, on: Network, labels: Mapping[str, str], places: Pl
     return {
         "IPAMConfig": given or None,
         "Links": None,
-        "Aliases": None,
+        "Aliases": list(value.aliases) or None,
         "DriverOpts": dict(labels) or None,
         "GwPriority": value.gw_priority,
         "NetworkID": on.id,
@@ -44,7 +44,7 @@ def endpoint(value: Endpoint, on: Network, labels: Mapping[str, str], places: Pl
         "IPv6Gateway": gateways.get(6, ""),
         "GlobalIPv6Address": _ip(value.ipv6),
         "GlobalIPv6PrefixLen": value.ipv6.network.prefixlen if value.ipv6 else 0,
-        "DNSNames": None,
+        "DNSNames": _names(value) if on.dns else None,
         "SecondaryIPAddresses": _secondary(value, 4),
         "SecondaryIPv6Addresses": _secondary(value, 6),
         "Ports": _ports(value, places),
@@ -77,6 +77,12 @@ def _ports(value: Endpoint, places: Places) -> dict[str, list[dict[str, str]]]:
 def _secondary(value: Endpoint, version: int) -> list[dict[str, Any]] | None:
     found = [item for item in value.secondary if item.version == version]
     return [{"Addr": str(item.ip), "PrefixLen": item.network.prefixlen} for item in found] or None
+
+
+def _names(value: Endpoint) -> list[str]:
+    from ._dns import names_of  # where it has any
+
+    return list(names_of(value))
 
 
 def _gateway(value: Endpoint, on: Network, address: IPInterface) -> str:

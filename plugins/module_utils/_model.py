@@ -23,6 +23,7 @@ TOPOLOGY_LABEL = "netloom.topology"  # a network's label that says which topolog
 PRESENT = "present"  # the state of a record that no run has left unfinished
 NAT, UNPROTECTED, ROUTED, ISOLATED = GATEWAY_MODES = ("nat", "nat-unprotected", "routed", "isolated")
 HOST = ""  # the place of whatever is in the host's own network namespace
+HOST_SERVERS = ("host",)  # those that the host itself asks, in the place of their addresses
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,9 @@ class Network:
     parent: str = ""  # the host's interface that it is on, or whose packets to other hosts leave by
     vlan: str = ""  # the mark of a parent that was made for networks, a VLAN interface; empty if it was there
     vtep: str = ""  # the host's address that packets to other hosts come from
+    dns: bool = False  # members find each other by name
+    dns_given: bool = False  # whether that was asked for, or follows from what the host and the network are like
+    dns_servers: tuple[str, ...] = HOST_SERVERS  # whom its name server asks about all other names
 
 
 @dataclass(frozen=True)
@@ -152,6 +156,7 @@ class Endpoint:
     routes: tuple[StaticRoute, ...] = ()
     sysctls: Pairs = ()  # net.ipv4.conf.IFNAME.log_martians, literally, to a whole number
     secondary: tuple[IPInterface, ...] = ()  # IPv4 first
+    aliases: tuple[str, ...] = ()  # further names of the container on the network, sorted
 
     @property
     def place(self) -> str:
@@ -211,6 +216,8 @@ class NetworkSpec:
     ipam_options: Pairs | None = None
     pools: tuple[PoolSpec, ...] | None = None
     force: bool = False
+    dns: bool | None = None
+    dns_servers: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -241,6 +248,7 @@ class EndpointSpec:
     routes: tuple[StaticRoute, ...] | None = None
     sysctls: Pairs | None = None
     secondary: tuple[IPAddress, ...] | None = None
+    aliases: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)

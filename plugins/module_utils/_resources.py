@@ -438,6 +438,8 @@ class NetworkRecord(Resource):
             "internal": network.internal,
             "labels": dict(network.labels),
             "ipam_driver": network.ipam_driver,
+            "dns": network.dns,
+            "dns_servers": list(network.dns_servers),
             **_owner(network.topology),
         }
         for pool in network.pools:
@@ -473,6 +475,7 @@ class EndpointRecord(Resource):
             "ipv6_address": endpoint.ipv6,
             "mac_address": endpoint.mac,
             "interface_name": endpoint.ifname,
+            "aliases": list(endpoint.aliases),
             "gw_priority": endpoint.gw_priority,
             "driver_opts": dict(endpoint.driver_opts),
             "published_ports": [str(port) for port in endpoint.ports],

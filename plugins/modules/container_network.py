@@ -154,6 +154,24 @@ options:
   gateway:
     description: Address of the host in the subnet.
     type: str
+  dns:
+    description:
+      - Whether members find each other by name and by alias. The network then has a C(dnsmasq) of its own, which answers
+        its members at the gateway address as long as there are any.
+      - True for a new network unless set, where C(dnsmasq) is installed and the host has an address on the network; else
+        false, with a warning if C(dnsmasq) is what lacks.
+      - V(true) is refused on the predefined network V(bridge), where members have no names, and without an address of
+        the host (gateway mode V(isolated), C(inhibit_ipv4)).
+      - Named namespaces have it looked up for them. What other containers need for that is told in C(docs/names.md) of this collection.
+    type: bool
+  dns_servers:
+    description:
+      - Addresses of the servers that are asked about all names but those of members, in the order in which they are to
+        be tried. An empty list asks nobody. V(host) alone asks those in C(/etc/resolv.conf) of the host, as a new
+        network does unless this is set.
+      - An internal network asks nobody, so none can be given.
+    type: list
+    elements: str
   connected:
     description:
       - Containers that are attached to the network, by name, or as dictionaries with the options of
@@ -235,6 +253,13 @@ EXAMPLES = r"""
     driver_options:
       vni: 4242
       peers: "{{ groups['cluster'] | map('extract', hostvars, 'ansible_host') }}"
+
+- name: Names of other hosts are looked up by two servers of our own
+  netloom.containers.container_network:
+    name: app
+    dns_servers:
+      - 198.51.100.5
+      - 2001:db8::5
 
 - name: A network without a way out, with exactly these members
   netloom.containers.container_network:

@@ -66,6 +66,17 @@ options:
   interface_name:
     description: Name of the interface in the container. The next free C(eth) and number for a new endpoint unless set.
     type: str
+  aliases:
+    description:
+      - Further names of the container, by which members of the network find it. The container's own name is one anyway
+        where it can be, and so is the short id of a container of Docker or Podman.
+      - DNS names. Upper and lower case are the same, and they are kept in lower case.
+      - The list is a set, and exact; an empty one removes all. Several members may have one alias; who asks for it gets
+        the addresses of all of them.
+      - They are kept where the network has no names (O(netloom.containers.container_network#module:dns)), and lead
+        nowhere.
+    type: list
+    elements: str
   gw_priority:
     description:
       - Of all networks that a container is attached to, the one with the highest priority gives its default route.
@@ -198,6 +209,12 @@ EXAMPLES = r"""
       ingress_rate: 50mbit
       egress_rate: 10mbit
 
+- name: Other members find it as db as well
+  netloom.containers.network_attachment:
+    network: bridge2
+    container: c1
+    aliases: [db]
+
 - name: A second network, which gives the default route
   netloom.containers.network_attachment:
     network: uplink
@@ -248,6 +265,7 @@ changes:
 endpoint:
   description:
     - The endpoint in the shape of C(NetworkSettings.Networks) of C(docker inspect).
+    - C(DNSNames) are the names that the network's name server knows it by.
     - Besides, C(InterfaceName) and C(HostInterface) name both ends of the link, C(SandboxKey) is a path to the
       container's namespace, C(Ports) is what C(NetworkSettings.Ports) is for Docker's own containers, and C(Pending)
       says that the container does not run. C(Routes) and C(Sysctls) are those options, a metric of 0 being the

@@ -121,6 +121,13 @@ options:
       gateway:
         description: Address of the host in the subnet.
         type: str
+      dns:
+        description: Whether members find each other by name and by alias.
+        type: bool
+      dns_servers:
+        description: Addresses of the servers that are asked about all names but those of members; V(host) for the host's.
+        type: list
+        elements: str
       connected:
         description: Containers that are attached to the network, all of them unless O(networks[].appends=true).
         type: list
@@ -172,6 +179,10 @@ options:
       interface_name:
         description: Name of the interface in the container.
         type: str
+      aliases:
+        description: Further names of the container, by which members of the network find it.
+        type: list
+        elements: str
       gw_priority:
         description: Of all networks of a container, the one with the highest priority gives its default route.
         type: int

@@ -57,7 +57,11 @@ def pool(subnet: str, gateway: str | None = None, ip_range: str | None = None) -
 
 
 def present(name: str, *subnets: str | PoolSpec, connected: Iterable[str] | None = None, **options: Any) -> Verb:
-    """Return the verb that makes a network; `options` are those of `NetworkSpec`, a dict for its `options`."""
+    """Return the verb that makes a network; `options` are those of `NetworkSpec`, a dict for its `options`.
+
+    Without `dns` it has no names: most tests are not about them, and need not have a name server each.
+    """
+    options.setdefault("dns", False)
     pools = tuple(pool(subnet) if isinstance(subnet, str) else subnet for subnet in subnets)
     for option in ("options", "labels"):
         if option in options:
@@ -120,7 +124,8 @@ def no_topology(name: str) -> Verb:
 
 
 def network(name: str, *subnets: str, **options: Any) -> NetworkSpec:
-    """Return what is asked of a network."""
+    """Return what is asked of a network; without `dns` it has no names, as with `present`."""
+    options.setdefault("dns", False)
     return NetworkSpec(name, pools=tuple(map(pool, subnets)) or None, **options)
 
 
@@ -370,7 +375,7 @@ def picture(*names: str) -> rig.Snapshot:
     Quicker than `rig.snapshot` by an order of magnitude. A link that was removed and made anew counts as the
     same, and so does a record that was; an empty state directory counts as none.
     """
-    sections = {"namespaces": tuple(sorted(os.listdir("/run/netns")))}
+    sections = {"namespaces": tuple(sorted(os.listdir("/run/netns"))), "names": tuple(rig.naming())}
     started = [(name, *_asked(name)) for name in ("", *(each for each in names if each in sections["namespaces"]))]
     for name, processes, sysctls in started:
         text = "".join(process.communicate(batch)[0] for process, batch in zip(processes, (_BATCH, _BATCH6)))

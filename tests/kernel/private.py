@@ -53,11 +53,14 @@ def _furnish() -> None:
     _mount("proc", "/proc", "proc")
     _mount("sysfs", "/sys", "sysfs")  # the machine's shows the machine's interfaces
     _mount("tmpfs", "/run", "tmpfs", "mode=0755")
-    for folder in ("netns", "lock", ".var/upper", ".var/work"):
+    for folder in ("netns", "lock", ".var/upper", ".var/work", ".etc/upper", ".etc/work"):
         os.makedirs(f"/run/{folder}")
     # Only /var/lib/netloom should be ours, but the machine need not have it, and we may not make it there.
     _mount("overlay", "/var/lib", "overlay", "lowerdir=/var/lib,upperdir=/run/.var/upper,workdir=/run/.var/work")
     shutil.rmtree("/var/lib/netloom", ignore_errors=True)
+    # /etc/netns is what a namespace of a name has in the place of files in /etc.
+    _mount("overlay", "/etc", "overlay", "lowerdir=/etc,upperdir=/run/.etc/upper,workdir=/run/.etc/work")
+    shutil.rmtree("/etc/netns", ignore_errors=True)
     Path("/proc/sys/net/ipv4/ip_forward").write_text("0")  # a new namespace has the value of the first one
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
         fcntl.ioctl(control, SIOCSIFFLAGS, struct.pack("16sh", b"lo", IFF_UP))

@@ -247,7 +247,28 @@ def snapshot(state_dir: str = STATE_DIR, records_as_bytes: bool = True) -> Snaps
         except OSError as error:  # the file is there, and no namespace in it
             sections[f"{name}"] = (f"not a namespace: {error.strerror}",)
     sections["state"] = tuple(_files(Path(state_dir), records_as_bytes))
+    sections["names"] = tuple(naming())
     return Snapshot(sections)
+
+
+def naming() -> Iterator[str]:
+    """Yield what there is by way of names: files with what they hold, and the command lines of name servers of ours."""
+    for folder in (Path("/etc/netns"), Path("/run/netloom")):
+        for path in (folder, *sorted(folder.rglob("*"))) if folder.exists() else ():
+            text = f" {path.read_text()!r}" if path.is_file() and path.name != "pid" else ""
+            yield f"{path} {path.lstat().st_mode:o}{text}"
+    yield from sorted(" ".join(words) for words in name_servers().values())
+
+
+def name_servers() -> dict[int, list[str]]:
+    """Return the name servers of ours that run: PID to command line."""
+    found = {}
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            words = path.read_text(errors="replace").split("\0")[:-1]
+            if words and os.path.basename(words[0]) == "dnsmasq" and "--pid-file=/run/netloom/" in " ".join(words):
+                found[int(path.parent.name)] = words
+    return found
 
 
 def _picture(name: str | None) -> dict[str, tuple[str, ...]]:

@@ -49,7 +49,7 @@ class Case:
         do(*self.before)
         for command in self.damage:
             bridge = engine.bridge("net")
-            rig.run(*command.format(bridge=bridge, vxlan=bridge.replace("br-", "vx-")).split())
+            rig.run(*command.format(bridge=bridge, vxlan=bridge.replace("br-", "vx-"), id=bridge[3:]).split())
 
 
 TWO = (network("net", "10.1.0.0/24"), network("other", "10.2.0.0/24"))
@@ -204,10 +204,32 @@ FIREWALL |= {
     ),
     "remove overlay": Case(absent("net", force=True), before=JOINED, lan=True),
 }
+NAMED = (
+    present("net", "10.1.0.0/24", dns=True),
+    present("other", "10.2.0.0/24", dns=True),
+    attach("net", "c1", aliases=("a",)),
+    attach("other", "c1"),
+    attach("net", "c2"),
+)
+NAMES = {
+    "attach with names": Case(attach("net", "c1", aliases=("a", "b")), before=NAMED[:1]),
+    "attach to two networks with names": Case(attach("other", "c2", gw_priority=1), before=NAMED),
+    "change aliases": Case(attach("net", "c1", aliases=("b",)), before=NAMED),
+    "detach the last with a name": Case(detach("other", "c1"), before=NAMED),
+    "names on": Case(present("net", dns=True), before=(NET, attach("net", "c1"), attach("net", "c2"))),
+    "names off": Case(present("net", dns=False), before=NAMED),
+    "change name servers": Case(present("net", dns=True, dns_servers=("192.0.2.1",)), before=NAMED),
+    "remove with names": Case(absent("net", force=True), before=NAMED),
+    "repair names": Case(
+        present("net", dns=True),
+        before=NAMED,
+        damage=("pkill -KILL dnsmasq", "rm -r /etc/netns /run/netloom/dns/{id}/hosts"),
+    ),
+}
 each_case = pytest.mark.parametrize(
     "case",
     [
-        *(pytest.param(case, id=name) for name, case in CASES.items()),
+        *(pytest.param(case, id=name) for name, case in {**CASES, **NAMES}.items()),
         *(pytest.param(case, id=name, marks=pytest.mark.packets) for name, case in FIREWALL.items()),
     ],
 )

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from ipaddress import ip_interface
 
 from .._errors import NetloomError
-from .._model import HOST, ISOLATED, NAT, ROUTED, Endpoint, Network, PublishedPort
+from .._model import HOST, ISOLATED, NAT, ROUTED, Endpoint, IPAddress, Network, PublishedPort
 from .._names import address, interface_name, network_tag
 from .._resources import Address, Bridge, Resource, Sysctl, Up, Veth
 from .options import DriverOption, flag, gateway_mode, mtu, prefix
@@ -98,6 +98,17 @@ def bound(network: Network, endpoint: Endpoint, port: PublishedPort) -> Iterator
         yield from (each for each in bindings(port, endpoint, default) if mode(network, each[0]) != ROUTED)
 
 
+def host_addresses(network: Network) -> tuple[IPAddress, ...]:
+    """Return the addresses that the host itself has on a network."""
+    gateways = (pool.gateway for pool in network.pools if _addressed(network, pool.subnet.version))
+    return tuple(gateway for gateway in gateways if gateway)
+
+
+def _addressed(network: Network, version: int) -> bool:
+    inhibited = version == 4 and dict(network.options).get("inhibit_ipv4") == "true"
+    return mode(network, version) != ISOLATED and not inhibited
+
+
 def network_resources(network: Network) -> Iterator[Resource]:
     """Yield the firewall, the host's forwarding, the bridge and its gateway addresses."""
     from .._firewall import RULESET, Family, elements  # to detach is to do without
@@ -105,10 +116,7 @@ def network_resources(network: Network) -> Iterator[Resource]:
     options = dict(network.options)
     name = network.ifname
     versions: list[int] = sorted({pool.subnet.version for pool in network.pools})
-    addressed = {
-        version: mode(network, version) != ISOLATED and not (version == 4 and options.get("inhibit_ipv4") == "true")
-        for version in versions
-    }
+    addressed = {version: _addressed(network, version) for version in versions}
     families = {
         version: Family(
             mode(network, version),

@@ -21,7 +21,8 @@ def driver(name: str):
     Each has OPTIONS and ENDPOINT_OPTIONS (short name to `DriverOption`), ATTACHABLE, BRIDGED (members are behind a bridge
     of the host, which forwards for them), ON_PARENT (they are on the wire of an interface of the host), `check(network)`,
     `network_resources(network)`, `endpoint_resources(network, endpoint)`, `bound(network, endpoint, port)`, which
-    yields the (IP version, address) that a port is published at, and those on a parent the functions of `macvlan`.
+    yields the (IP version, address) that a port is published at, and those on a parent the functions of `macvlan`. Where
+    the host itself has addresses on its networks, it has `host_addresses(network)`.
 
     :raises NetloomError: driver_not_found.
     """

@@ -45,6 +45,14 @@ def handler(name: str) -> Any:
         from . import forwarding
 
         return forwarding
+    if name == "resolvers":
+        from . import resolvers
+
+        return resolvers
+    if name == "resolvconf":
+        from . import resolvconf
+
+        return resolvconf
     from . import namespaces
 
     return namespaces

@@ -245,6 +245,12 @@ class Host(Seam, Interfaces):
 
         return self.look("read which ports may be handed out", ports.numbers)
 
+    def lacks_dnsmasq(self) -> str:
+        """Return why there can be no name server, empty if there can."""
+        from . import resolvers
+
+        return self.look("look for dnsmasq", resolvers.lacking)
+
     def ipv6_is_off(self, place: str) -> bool:
         """Return whether a sandbox that is there has been told to have no IPv6, as far as anybody can be told."""
         return self.is_made(place) and self.inside(place, _sysctl, "net/ipv6/conf/all/disable_ipv6") != "0"

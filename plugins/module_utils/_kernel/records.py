@@ -74,6 +74,19 @@ class Records:
         rows = self.database.rows("SELECT network FROM endpoints WHERE place = ? ORDER BY network", place)
         return [name for (name,) in rows]
 
+    def places(self, network: str) -> list[str]:
+        """Return the places of a network's endpoints."""
+        return [place for (place,) in self.database.rows("SELECT place FROM endpoints WHERE network = ?", network)]
+
+    def shared_places(self, network: str) -> list[tuple[str, str]]:
+        """Return where else the named namespaces on a network are: (another network, place)."""
+        return self.database.rows(
+            "SELECT other.network, other.place FROM endpoints AS mine JOIN endpoints AS other"
+            " ON other.place = mine.place AND other.network != mine.network"
+            " WHERE mine.network = ? AND mine.place LIKE 'netns:%'",
+            network,
+        )
+
     def endpoints_in(self, network: str, cookie: int) -> list[Entry]:
         """Return the endpoints of a network in a sandbox that had this cookie when it was seen."""
         return self._endpoints("cookie = ? AND network = ?", str(cookie), network)

@@ -24,6 +24,7 @@ ENDPOINT = dict(
     ipv6_address=dict(type="str"),
     mac_address=dict(type="str"),
     interface_name=dict(type="str"),
+    aliases=dict(type="list", elements="str"),
     gw_priority=dict(type="int"),
     driver_opts=dict(type="dict"),
     published_ports=dict(type="list", elements="str", aliases=["ports"]),
@@ -60,7 +61,7 @@ def endpoint_spec(params: Mapping[str, Any], prefix: str = "") -> EndpointSpec:
         return found
 
     mac, ifname = params["mac_address"], params["interface_name"]
-    opts, ports = params["driver_opts"], params["published_ports"]
+    opts, ports, aliases = params["driver_opts"], params["published_ports"], params["aliases"]
     if ports is not None:
         from .._ports import port_specs
 
@@ -77,6 +78,10 @@ def endpoint_spec(params: Mapping[str, Any], prefix: str = "") -> EndpointSpec:
     if secondary is not None:
         option = f"{prefix}secondary_addresses"
         secondary = tuple(address(text, f"{option}[{index}]") for index, text in enumerate(secondary))
+    if aliases is not None:
+        from .._dns import dns_names
+
+        aliases = dns_names(aliases, f"{prefix}aliases")
     return EndpointSpec(
         network=identifier(params["network"], "network"),
         container=params["container"],
@@ -91,4 +96,5 @@ def endpoint_spec(params: Mapping[str, Any], prefix: str = "") -> EndpointSpec:
         routes=routes,
         sysctls=sysctls,
         secondary=secondary,
+        aliases=aliases,
     )

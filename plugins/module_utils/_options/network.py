@@ -14,7 +14,7 @@ from typing import Any
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from .._errors import NetloomError
-from .._model import TOPOLOGY_LABEL, EndpointSpec, NetworkSpec, PoolSpec
+from .._model import HOST_SERVERS, TOPOLOGY_LABEL, EndpointSpec, NetworkSpec, PoolSpec
 from .._names import address, address_in, identifier, ip_range, nearest, network_name, pairs, subnet
 from .common import COMMON, STATE
 from .endpoint import ENDPOINT, endpoint_spec
@@ -40,6 +40,8 @@ NETWORK_ITEM = dict(
     subnet=dict(type="str"),
     ip_range=dict(type="str"),
     gateway=dict(type="str"),
+    dns=dict(type="bool"),
+    dns_servers=dict(type="list", elements="str"),
     connected=dict(type="list", elements="raw", aliases=["containers"]),
     appends=dict(type="bool", default=False, aliases=["incremental"]),
     force=dict(type="bool", default=False),
@@ -82,6 +84,8 @@ def network_spec(params: Mapping[str, Any]) -> NetworkSpec:
         ipam_options=_given(params, "ipam_driver_options"),
         pools=_pools(params),
         force=params["force"],
+        dns=params["dns"],
+        dns_servers=_dns_servers(params),
     )
 
 
@@ -114,6 +118,14 @@ def connected(params: Mapping[str, Any]) -> list[EndpointSpec] | None:
 
 def _given(params: Mapping[str, Any], option: str) -> Any:
     return None if params[option] is None else pairs(params[option], option)
+
+
+def _dns_servers(params: Mapping[str, Any]) -> tuple[str, ...] | None:
+    given = params["dns_servers"]
+    if given is None or tuple(given) == HOST_SERVERS:
+        return None if given is None else HOST_SERVERS
+    found = (str(address(text, f"dns_servers[{index}]", "option_invalid")) for index, text in enumerate(given))
+    return tuple(dict.fromkeys(found))
 
 
 def _pools(params: Mapping[str, Any]) -> tuple[PoolSpec, ...] | None:

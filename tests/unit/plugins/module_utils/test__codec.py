@@ -56,6 +56,9 @@ NETWORKS = st.builds(
     mtu=st.integers(0, 65535),
     created=TEXT,
     advertised=st.lists(TEXT, max_size=2).map(tuple),
+    dns=st.booleans(),
+    dns_given=st.booleans(),
+    dns_servers=st.lists(TEXT, max_size=2).map(tuple),
 )
 PORTS = st.builds(
     PublishedPort,
@@ -92,6 +95,7 @@ ENDPOINTS = st.builds(
     routes=st.lists(ROUTES, max_size=3).map(tuple),
     sysctls=PAIRS,
     secondary=st.lists(ADDRESSES.map(ipaddress.ip_interface), max_size=3).map(tuple),
+    aliases=st.lists(TEXT, max_size=3).map(tuple),
 )
 
 
@@ -114,6 +118,14 @@ def test_records_of_before_there_were_ports_and_routes_are_read():
     assert codec.network(json.dumps(network)).advertised == ()
     found = codec.endpoint(json.dumps(endpoint))
     assert (found.ports, found.routes, found.sysctls, found.secondary) == ((), (), (), ())
+
+
+def test_networks_and_endpoints_of_before_there_were_names_have_none():
+    network = json.loads(codec.encode(Network("net", "0" * 64, "bridge", dns=True, dns_given=True)))
+    endpoint = json.loads(codec.encode(Endpoint("net", "c1", "netns", "1" * 64, "veth1", "eth0", "02:42:0a:32:00:02")))
+    del network["dns"], network["dns_given"], network["dns_servers"], endpoint["aliases"]
+    assert codec.network(json.dumps(network)) == Network("net", "0" * 64, "bridge")
+    assert codec.endpoint(json.dumps(endpoint)).aliases == ()
 
 
 def test_equal_values_are_equal_text_of_one_line():

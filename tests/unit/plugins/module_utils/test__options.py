@@ -200,6 +200,33 @@ def test_ports_that_are_omitted_are_none_and_emptied_ones_are_empty():
     assert endpoint(published_ports=[]).ports == ()
 
 
+@pytest.mark.parametrize("given, expected", [(None, None), ([], ()), (["b", "A", "a"], ("a", "b"))])
+def test_aliases_are_a_set_and_omitted_ones_are_none(given, expected):
+    assert endpoint(aliases=given).aliases == expected
+
+
+@pytest.mark.parametrize(
+    "given, expected",
+    [
+        (None, None),
+        ([], ()),
+        (["host"], ("host",)),
+        (["2001:DB8:0::5", "198.51.100.5", "2001:db8::5"], ("2001:db8::5", "198.51.100.5")),
+    ],
+)
+def test_name_servers_are_addresses_in_order_or_those_of_the_host(given, expected):
+    assert network(dns_servers=given).dns_servers == expected
+
+
+@pytest.mark.parametrize(
+    "given", [["198.51.100.5", "host"], ["dns.example"], ["198.51.100.5:53"], ["fe80::1%eth0"], [""]]
+)
+def test_what_is_no_address_of_a_name_server_is_refused_with_its_place(given, refused):
+    code, message = refused(network, dns_servers=given)
+    place = len(given) - 1
+    assert (code, message.startswith(f"dns_servers[{place}]: {given[place]!a}")) == ("option_invalid", True)
+
+
 @pytest.mark.parametrize("option", ["published_ports", "ports"])
 def test_ports_are_read_in_dockers_syntax_also_where_yaml_made_numbers_of_them(option):
     assert endpoint(**{option: ["8080:80", 443, "127.0.0.1:53:53/udp"]}).ports == (
