@@ -49,7 +49,7 @@ class Case:
         do(*self.before)
         for command in self.damage:
             bridge = engine.bridge("net")
-            rig.run(*command.format(bridge=bridge, vxlan=bridge.replace("br-", "vx-"), id=bridge[3:]).split())
+            rig.run(*command.format(bridge=bridge, vxlan=bridge.replace("br-", "vx-")).split())
 
 
 TWO = (network("net", "10.1.0.0/24"), network("other", "10.2.0.0/24"))
@@ -223,7 +223,7 @@ NAMES = {
     "repair names": Case(
         present("net", dns=True),
         before=NAMED,
-        damage=("pkill -KILL dnsmasq", "rm -r /etc/netns /run/netloom/dns/{id}/hosts"),
+        damage=("pkill -KILL dnsmasq", "rm -r /etc/netns", "find /run/netloom/dns -path */hosts/* -delete"),
     ),
 }
 each_case = pytest.mark.parametrize(
