@@ -4,8 +4,8 @@
 """Runs in a throw-away host: drives the engine's verbs one after the other, and prints what came of them as JSON.
 
 Each argument is network=NAME, dual=NAME (with IPv6, too), overlay=NAME/JSON (subnets: list of subnet and range; options),
-members=NETWORK/CONTAINER,..., attach=NETWORK/CONTAINER, publish=NETWORK/CONTAINER/PORTS, detach=NETWORK/CONTAINER or absent=NAME; each answer has changes, warnings, endpoint,
-members (container to runtime), pending and drift.
+members=NETWORK/CONTAINER,..., attach=NETWORK/CONTAINER, publish=NETWORK/CONTAINER/PORTS, detach=NETWORK/CONTAINER or
+absent=NAME; each answer has changes, warnings, endpoint, members (container to runtime), gateways, pending and drift.
 """
 
 from __future__ import annotations
@@ -63,6 +63,7 @@ def drive(verb, subject):
                 "runtime": endpoint.runtime,
             },
             "members": {member.container: member.runtime for member in result.members},
+            "gateways": [str(pool.gateway) for pool in result.network.pools] if result.network else [],
             "pending": bool(endpoint) and not host.is_open(endpoint.place),
             "drift": [
                 line for shape in inspection.inspect(host, [network], {}, verify=True) for line in shape["Drift"]

@@ -383,3 +383,33 @@ def test_a_container_is_found_among_many_names_of_one_task(engine, name):
     assert again["changes"] == []
     for namespace in namespaces:
         engine.host.run("ip", "netns", "delete", namespace)
+
+
+# How a container is told of a name server when it is made: Podman's has no --dns without a network of Podman's own.
+TOLD = {
+    "docker": ("--dns", "{server}", "--dns-search", "{domain}"),
+    "podman": ("--volume", "/root/{domain}.conf:/etc/resolv.conf:ro"),
+}
+
+
+def test_a_container_finds_the_others_on_its_network_and_is_found(engine, name):
+    needs("dnsmasq")
+    domain = f"names-{engine.runtime}"
+    (network,) = drive(engine.host, f"network={domain}")
+    server = network["gateways"][0]
+    engine.host.run("sh", "-c", f"printf 'nameserver {server}\\nsearch {domain}\\n' >/root/{domain}.conf")
+    told = [word.format(server=server, domain=domain) for word in TOLD[engine.runtime]]
+    identity = engine("run", "--detach", "--name", name, "--network", "none", *told, "busybox", *COMMAND)
+    engine.host.run("ip", "netns", "add", f"{name}-peer")
+    own, peer = drive(engine.host, f"attach={domain}/{name}", f"attach={domain}/{name}-peer")
+    look_up = ("ip", "netns", "exec", f"{name}-peer", "getent", "hosts")
+    for known_as in (name, identity[:12], f"{name}.{domain}"):
+        assert engine.host.run(*look_up, known_as).stdout.split()[0] == own["endpoint"]["ipv4"].partition("/")[0]
+    # Podman's containers may not ping, but it says whom.
+    ping = ("exec", name, "/bin/busybox", "ping", "-c1", "-W2", f"{name}-peer")
+    said = engine.host.run(*engine.command, *ping, check=False).stdout
+    assert f"({peer['endpoint']['ipv4'].partition('/')[0]})" in said
+    drive(engine.host, f"detach={domain}/{name}", f"detach={domain}/{name}-peer")
+    engine.host.run("ip", "netns", "delete", f"{name}-peer")
+    assert drive(engine.host, f"absent={domain}")[0]["drift"] == []
+    assert engine.host.run("pgrep", "-f", f"domain={domain}", check=False).stdout == ""

@@ -15,3 +15,8 @@ ip netns list | awk '{ print $1 }' | sort | while read -r name; do
     look ip netns exec "$name" | sort
 done
 nft list ruleset
+# Names: files, and servers of ours.
+for folder in /etc/netns /run/netloom; do
+    [ ! -e $folder ] || find $folder | sort
+done
+pgrep -x -a dnsmasq | grep -F -e --pid-file=/run/netloom/ || :
