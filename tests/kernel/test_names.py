@@ -218,6 +218,33 @@ def test_a_namespace_that_is_removed_takes_its_names_along():
     assert [path.name for path in Path("/etc/netns").iterdir()] == ["c1"]
 
 
+def test_a_container_that_is_found_stopped_has_no_name_until_it_is_back():
+    do(NET, attach("net", "c1", aliases=("db",)), attach("net", "c2"))
+    rig.run("ip", "netns", "delete", "c1")
+    result = engine.result_of(attach("net", "c1"))
+    assert {"remove names of c1 on network net", "remove /etc/netns/c1/resolv.conf"} <= {
+        *map(str, result.outcome.changes)
+    }
+    assert ask("c2", GATEWAY, "db") == NXDOMAIN
+    rig.netns("c1")
+    assert sandwich(attach("net", "c1"))
+    assert ask("c2", GATEWAY, "db") == here("10.1.0.2")
+
+
+def test_names_follow_a_network_that_is_rebuilt_and_a_gateway_that_moves():
+    do(NET, attach("net", "c1"), attach("net", "c2"))
+    do(changed(options={"bridge_name": "br9"}, force=True))
+    assert drift("net") == []
+    rig.until(lambda: found("c2", "c1") == ["10.1.0.2"])
+    do(present("net", "10.9.0.0/24", dns=None, force=True))
+    assert resolv_conf("c2") == ["search net", "nameserver 10.9.0.1"]
+    rig.until(lambda: found("c2", "c1") == ["10.9.0.2"])
+    do(present("net", engine.pool("10.9.0.0/24", gateway="10.9.0.254"), dns=None))
+    assert resolv_conf("c2") == ["search net", "nameserver 10.9.0.254"]
+    rig.until(lambda: found("c2", "c1") == ["10.9.0.2"])
+    assert len(rig.name_servers()) == 1
+
+
 def test_folders_and_files_are_readable_whatever_the_umask():
     before = os.umask(0o077)
     do(NET, attach("net", "c1"), attach("net", "c2"))
