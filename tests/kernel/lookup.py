@@ -21,7 +21,7 @@ _NUMBERS = itertools.count(1)
 @dataclass(frozen=True)
 class Answer:
     code: str
-    values: tuple[str, ...] = ()  # addresses or names, sorted
+    values: tuple[str, ...] = ()  # addresses or names, as answered
     ttl: int | None = None
 
 
@@ -88,7 +88,7 @@ def _parsed(reply, question_size):
         else:
             values.append(str(ipaddress.ip_address(data)))
         position += size
-    return Answer(CODES.get(flags & 15, str(flags & 15)), tuple(sorted(values)), ttl)
+    return Answer(CODES.get(flags & 15, str(flags & 15)), tuple(values), ttl)
 
 
 def _read_name(reply, position):
