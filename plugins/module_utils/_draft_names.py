@@ -45,8 +45,9 @@ def with_dns(draft: Draft, host: Any, spec: NetworkSpec, network: Network, recor
     lacking = host.lacks_dnsmasq()
     if lacking and given:
         raise NetloomError("missing_dependency", f"dns: {lacking}")
-    if lacking:
-        draft.warnings.append(f"{lacking}: members do not find each other by name; dns: false silences this")
+    warning = f"{lacking}: members do not find each other by name; dns: false silences this"
+    if lacking and warning not in draft.warnings:
+        draft.warnings.append(warning)
     return replace(network, dns=not lacking)
 
 

@@ -314,6 +314,8 @@ def test_without_a_dnsmasq_that_will_do_there_are_no_names_and_one_warning(scrip
     assert engine.result_of(present("net", dns=None)).outcome.warnings == ()
     assert engine.result_of(attach("net", "c1")).outcome.warnings == ()
     assert engine.result_of(present("quiet", dns=False)).outcome.warnings == ()
+    many = [engine.network(f"n{number}", dns=None) for number in range(3)]
+    assert engine.result_of(engine.topology("t", networks=many)).outcome.warnings == (warning,)
     assert list(rig.naming()) == []
 
 

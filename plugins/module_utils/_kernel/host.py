@@ -45,6 +45,7 @@ class Host(Seam, Interfaces):
         self._found: dict[tuple[str, str], Found | None] = {}
         self._lists = registry.Lists()
         self._home: int | None = None
+        self._lacks_dnsmasq: str | None = None
         self.removed: dict[str, int] = {}  # descriptors of the named namespaces that this task has removed
 
     def __enter__(self) -> Host:
@@ -247,9 +248,11 @@ class Host(Seam, Interfaces):
 
     def lacks_dnsmasq(self) -> str:
         """Return why there can be no name server, empty if there can."""
-        from . import resolvers
+        if self._lacks_dnsmasq is None:
+            from . import resolvers
 
-        return self.look("look for dnsmasq", resolvers.lacking)
+            self._lacks_dnsmasq = self.look("look for dnsmasq", resolvers.lacking)
+        return self._lacks_dnsmasq
 
     def ipv6_is_off(self, place: str) -> bool:
         """Return whether a sandbox that is there has been told to have no IPv6, as far as anybody can be told."""
