@@ -106,8 +106,9 @@ def behind(machine) -> None:
         do(attach("far", name, ipv4=SERVERS[4][number], ipv6=SERVERS[6][number], routes=back))
 
 
-def both(routers: dict[int, str] = ROUTER, **more: Any) -> list[dict[str, Any]]:
-    return [{"destination": BEHIND[version], "gateway": routers[version], **more} for version in (4, 6)]
+def both(routers: dict[int, str] | None = None, **more: Any) -> list[dict[str, Any]]:
+    """Return routes to what is behind the routers, by default the first one, over IPv4 and IPv6."""
+    return [{"destination": BEHIND[version], "gateway": (routers or ROUTER)[version], **more} for version in (4, 6)]
 
 
 # --- routes ---
