@@ -62,6 +62,7 @@ RETURN = r"""
 networks:
   description:
     - The networks in the shape of C(docker network inspect), sorted by name.
+    - Those of driver V(overlay) have C(Peers), the other hosts that they are on, by address.
     - With O(verify=true), each has C(Drift), a list with one line for everything that is not as it should be, empty
       when it is healthy.
   type: list
