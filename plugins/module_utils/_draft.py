@@ -9,14 +9,14 @@ of one network or endpoint costs the same on a host with many. Collection-privat
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from . import _endpoints
 from ._ipam import Leases
 from ._model import Endpoint, Network, Sandbox
 
-Slot = tuple[str, str]  # a network and a place
+Slot = tuple[str, str]  # a network and a seat
 
 
 class Draft:
@@ -31,12 +31,13 @@ class Draft:
         self.endpoints: dict[Slot, Endpoint | None] = {}
         self.namespaces: dict[str, str | None] = {}
         self.settings: dict[str, Any] = {}  # by namespace, those it is to have: pairs of path and value
-        self.networks_at: dict[str, dict[str, None]] = {}  # place to the networks of its slots in `endpoints`
+        self.slots_at: dict[str, dict[Slot, None]] = {}  # place to its slots in `endpoints`
         self._network_entries: dict[str, Any] = {}
         self._endpoint_entries: dict[Slot, Any] = {}
         self._namespace_entries: dict[str, Any] = {}
-        self._recorded_at: dict[str, list[str]] = {}
-        self._drafted_in: dict[tuple[str, int], str] = {}  # network and cookie to place
+        self._recorded_at: dict[str, list[Slot]] = {}
+        self._seats_at: dict[tuple[str, str], list[Slot]] = {}  # by network and place, as recorded
+        self._drafted_in: dict[tuple[str, int], dict[Slot, None]] = {}  # by network and cookie
         self._members: dict[str, dict[str, Any]] = {}
         self._leases: dict[str, Leases] = {}
         self._claims: Any = None
@@ -63,9 +64,11 @@ class Draft:
         return (*((drafted,) if drafted else ()), *(entry.all if entry else ()))
 
     def member_entries(self, network: str) -> dict[str, Any]:
-        """Return the records of all of a network's endpoints: place to entry."""
+        """Return the records of all of a network's endpoints: seat to entry."""
         if network not in self._members:
-            self._members[network] = {entry.value.place: entry for entry in self.records.endpoints(network)}
+            self._members[network] = {entry.value.seat: entry for entry in self.records.endpoints(network)}
+            for seat, entry in self._members[network].items():
+                self._seats_at.setdefault((network, entry.value.place), []).append((network, seat))
         return self._members[network]
 
     def endpoint_entry(self, slot: Slot) -> Any:
@@ -82,43 +85,50 @@ class Draft:
         entry = self.endpoint_entry(slot)
         return entry.value if entry else None
 
-    def endpoint_in(self, network: str, sandbox: Sandbox) -> Endpoint | None:
-        """Return a network's endpoint in this very sandbox, whatever it is called in the records."""
+    def endpoints_at(self, network: str, place: str) -> list[Endpoint]:
+        """Return a network's endpoints in a sandbox as they will be, the first one first."""
+        asked = (network, place)
+        if asked not in self._seats_at and network not in self._members:
+            found = {(network, entry.value.seat): entry for entry in self.records.endpoints_at(network, place)}
+            self._endpoint_entries.update({asked: None, **found})  # a first endpoint has its place for a seat
+            self._seats_at[asked] = [*found]
+        drafted = (slot for slot in self.slots_at.get(place, ()) if slot[0] == network)
+        return self._present(sorted({*self._seats_at.get(asked, ()), *drafted}))
+
+    def endpoints_in(self, network: str, sandbox: Sandbox) -> list[Endpoint]:
+        """Return a network's endpoints in this very sandbox, whatever it is called in the records."""
         if not sandbox.cookie:
-            return None
+            return []
         entries = self.records.endpoints_in(network, sandbox.cookie)
-        places = [entry.value.place for entry in entries if same_sandbox(entry.value.sandbox, sandbox)]
-        drafted = self._drafted_in.get((network, sandbox.cookie))
-        found = (self.endpoint((network, place)) for place in (*places, *([drafted] if drafted else [])))
-        return next((endpoint for endpoint in found if endpoint is not None), None)
+        slots = {(network, entry.value.seat): None for entry in entries if same_sandbox(entry.value.sandbox, sandbox)}
+        return self._present({**slots, **self._drafted_in.get((network, sandbox.cookie), {})})
+
+    def _present(self, slots: Iterable[Slot]) -> list[Endpoint]:
+        return [endpoint for endpoint in map(self.endpoint, slots) if endpoint is not None]
 
     def members(self, network: str) -> dict[str, Endpoint]:
-        """Return all of a network's endpoints as they will be: place to endpoint."""
-        found: dict[str, Endpoint | None] = {
-            place: entry.value for place, entry in self.member_entries(network).items()
-        }
-        found.update({place: endpoint for (name, place), endpoint in self.endpoints.items() if name == network})
-        return {place: endpoint for place, endpoint in found.items() if endpoint is not None}
+        """Return all of a network's endpoints as they will be: seat to endpoint."""
+        found: dict[str, Endpoint | None] = {seat: entry.value for seat, entry in self.member_entries(network).items()}
+        found.update({seat: endpoint for (name, seat), endpoint in self.endpoints.items() if name == network})
+        return {seat: endpoint for seat, endpoint in found.items() if endpoint is not None}
 
     def at(self, place: str) -> list[Endpoint]:
         """Return the endpoints of a sandbox on all networks, as they will be."""
         if place not in self._recorded_at:
-            self._recorded_at[place] = self.records.networks_at(place)
-        names = dict.fromkeys((*self._recorded_at[place], *self.networks_at.get(place, ())))
-        found = (self.endpoint((name, place)) for name in names)
-        return [endpoint for endpoint in found if endpoint is not None]
+            self._recorded_at[place] = self.records.slots_at(place)
+        return self._present(dict.fromkeys((*self._recorded_at[place], *self.slots_at.get(place, ()))))
 
     def freed_ifnames(self, place: str) -> set[str]:
         """Return the names of the interfaces that a sandbox is to lose."""
-        lost = (name for name in self.networks_at.get(place, ()) if self.endpoints[name, place] is None)
-        entries = (self.endpoint_entry((name, place)) for name in lost)
+        lost = (slot for slot in self.slots_at.get(place, ()) if self.endpoints[slot] is None)
+        entries = map(self.endpoint_entry, lost)
         return {version.ifname for entry in entries if entry for version in entry.all}
 
     def undrafted_endpoints(self) -> Iterator[Endpoint]:
         """Yield the endpoints that this draft has nothing to say about."""
         for network in self.records.network_names():
             for entry in self.records.endpoints(network):
-                if (network, entry.value.place) not in self.endpoints:
+                if (network, entry.value.seat) not in self.endpoints:
                     yield entry.value
 
     def undrafted(self) -> Iterator[Network]:
@@ -167,7 +177,7 @@ class Draft:
 
     def put(self, endpoint: Endpoint) -> None:
         """Have an endpoint become this."""
-        self._decide((endpoint.network, endpoint.place), endpoint)
+        self._decide((endpoint.network, endpoint.seat), endpoint)
 
     def drop(self, slot: Slot) -> None:
         """Have an endpoint be removed."""
@@ -183,10 +193,12 @@ class Draft:
         self.leases(slot[0]).put(slot[1], endpoint, entry.all if entry else ())
         if any(version.ports for version in ((endpoint,) if endpoint else ()) + (entry.all if entry else ())):
             self.claims().put(slot, endpoint)
+        known: Any = endpoint or (entry.value if entry else self.endpoints.get(slot))
         self.endpoints[slot] = endpoint
-        self.networks_at.setdefault(slot[1], {})[slot[0]] = None
+        if known is not None:
+            self.slots_at.setdefault(known.place, {})[slot] = None
         if endpoint is not None and endpoint.sandbox is not None:
-            self._drafted_in[slot[0], endpoint.sandbox.cookie] = slot[1]
+            self._drafted_in.setdefault((slot[0], endpoint.sandbox.cookie), {})[slot] = None
 
 
 def same_sandbox(one: Sandbox | None, other: Sandbox) -> bool:

@@ -15,7 +15,7 @@ from . import _endpoints
 from ._draft import Draft, Slot, same_sandbox
 from ._drivers.registry import driver
 from ._errors import NetloomError
-from ._model import Endpoint, EndpointSpec, Network, Sandbox
+from ._model import Endpoint, EndpointSpec, Network, Sandbox, seat_of
 
 _ENGINES = ("docker", "podman")
 _IPV6_IS_OFF = "net/ipv6/conf/all/disable_ipv6"
@@ -39,7 +39,8 @@ def draft_endpoint(draft: Draft, host: Any, network: Network, spec: EndpointSpec
     :raises NetloomError: there is no such container, or it cannot have what is asked for.
     """
     found = host.find(spec.container, spec.runtime)
-    recorded = recorded_endpoint(draft, host, spec, found)
+    members = endpoints_of(draft, host, spec, found)
+    recorded = _meant(members, spec)
     if found is None and recorded is None:
         raise host.not_found(spec.container, spec.runtime)
     sandbox, place = None, recorded.place if recorded else f"{found.runtime}:{found.name}"
@@ -51,16 +52,18 @@ def draft_endpoint(draft: Draft, host: Any, network: Network, spec: EndpointSpec
                 f"container: process {spec.container} is another one than the one that was attached;"
                 " state=absent frees what that one had",
             )
+    apart = recorded.apart if recorded else _apart(members, place, spec)
+    slot = (network.name, seat_of(place, apart))
     ifnames: set[str] = set()
     if sandbox is not None and (recorded is None or spec.ifname or spec.driver_opts):
         ifnames = set(host.interfaces(place)).difference(draft.freed_ifnames(place))
-        ifnames |= {other.ifname for other in draft.at(place) if other.network != network.name}
+        ifnames |= {other.ifname for other in draft.at(place) if (other.network, other.seat) != slot}
         if recorded and recorded.sandbox and recorded.sandbox.cookie == sandbox.cookie:
             ifnames.discard(recorded.ifname)
     if driver(network.driver).ON_PARENT:
         from ._draft_parents import check_member
 
-        check_member(draft, host, network, place, spec.mac)
+        check_member(draft, host, network, slot[1], spec.mac)
     off = network.enable_ipv6 and sandbox is not None and _has_no_ipv6(draft, host, place)
     endpoint = _endpoints.endpoint(
         spec,
@@ -72,6 +75,7 @@ def draft_endpoint(draft: Draft, host: Any, network: Network, spec: EndpointSpec
         ifnames,
         topology,
         ipv6=not off,
+        apart=apart,
     )
     if off:
         draft.warnings.append(
@@ -106,26 +110,72 @@ def _has_no_ipv6(draft: Draft, host: Any, place: str) -> bool:
 def slot_of(draft: Draft, host: Any, spec: EndpointSpec) -> Slot:
     """Return the slot that an endpoint has or, if it has none yet, will have."""
     found = host.find(spec.container, spec.runtime)
-    recorded = recorded_endpoint(draft, host, spec, found)
-    if recorded is None and found is None:
-        raise host.not_found(spec.container, spec.runtime)
-    return spec.network, recorded.place if recorded else f"{found.runtime}:{found.name}"
-
-
-def recorded_endpoint(draft: Draft, host: Any, spec: EndpointSpec, found: Any) -> Endpoint | None:
-    """Return the record of a container's endpoint, however the container is called in it."""
+    members = endpoints_of(draft, host, spec, found)
+    recorded = _meant(members, spec)
+    if recorded is not None:
+        return spec.network, recorded.seat
     if found is None:
-        called = (
+        raise host.not_found(spec.container, spec.runtime)
+    place = members[0].place if members else f"{found.runtime}:{found.name}"
+    return spec.network, seat_of(place, _apart(members, place, spec))
+
+
+def endpoints_of(draft: Draft, host: Any, spec: EndpointSpec, found: Any) -> list[Endpoint]:
+    """Return a container's endpoints on a network, however the container is called in their records."""
+    if found is None:
+        called = [
             member
             for member in draft.members(spec.network).values()
             if spec.runtime in ("auto", member.runtime) and spec.container in _names_of(member)
-        )
-        return next(called, None)
+        ]
+        return [member for member in called if member.place == called[0].place]
     place = f"{found.runtime}:{found.name}"
-    member = draft.endpoint((spec.network, place))
-    if member is not None or found.path is None:
-        return member
-    return draft.endpoint_in(spec.network, host.open(place, found))
+    members = draft.endpoints_at(spec.network, place)
+    if members or found.path is None:
+        return members
+    return draft.endpoints_in(spec.network, host.open(place, found))
+
+
+def drop_endpoints(draft: Draft, host: Any, spec: EndpointSpec) -> list[Endpoint]:
+    """Have a container's endpoints on a network be removed, or the one that is meant, and return them."""
+    members = endpoints_of(draft, host, spec, host.find(spec.container, spec.runtime))
+    ifname = _asked_ifname(spec)
+    meant = [member for member in members if ifname in ("", member.ifname)]
+    for member in meant:
+        drop_member(draft, host, member)
+    return meant
+
+
+def _meant(members: list[Endpoint], spec: EndpointSpec) -> Endpoint | None:
+    """Return the one of a container's endpoints on a network that a task is about, None for a further one.
+
+    Their interfaces' names tell them apart. One whose name we have chosen is the one that a new name is for.
+
+    :raises NetloomError: option_invalid, each has a name that was given, and none is asked for.
+    """
+    ifname = _asked_ifname(spec)
+    unnamed = [member for member in members if "ifname" not in member.static]
+    if ifname:
+        exact = [member for member in members if member.ifname == ifname]
+        return next(iter((*exact, *unnamed)), None)
+    if len(members) > 1 and not unnamed:
+        names = ", ".join(member.ifname for member in members)
+        raise NetloomError(
+            "option_invalid",
+            f"interface_name: {spec.container} has {len(members)} interfaces on network {spec.network}, {names};"
+            " say which one",
+        )
+    return next(iter((*unnamed, *members)), None)
+
+
+def _apart(members: list[Endpoint], place: str, spec: EndpointSpec) -> str:
+    """Return what tells a new endpoint from the others of its container on the network."""
+    return _asked_ifname(spec) if any(member.seat == place for member in members) else ""
+
+
+def _asked_ifname(spec: EndpointSpec) -> str:
+    options = dict(spec.driver_opts or ())
+    return spec.ifname or options.get("ifname") or options.get("com.docker.network.endpoint.ifname") or ""
 
 
 def open_member(host: Any, member: Endpoint) -> Sandbox | None:
@@ -150,7 +200,7 @@ def open_member(host: Any, member: Endpoint) -> Sandbox | None:
 def drop_member(draft: Draft, host: Any, member: Endpoint) -> None:
     """Have an endpoint be removed, from its sandbox as well where that is there."""
     open_member(host, member)
-    draft.drop((member.network, member.place))
+    draft.drop((member.network, member.seat))
 
 
 def _names_of(member: Endpoint) -> Iterable[str]:

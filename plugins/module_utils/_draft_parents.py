@@ -78,14 +78,14 @@ def shared_wire(draft: Draft, host: Any, network: Network) -> Any:
     return leases
 
 
-def check_member(draft: Draft, host: Any, network: Network, place: str, mac: str | None) -> None:
+def check_member(draft: Draft, host: Any, network: Network, seat: str, mac: str | None) -> None:
     """Prepare for deciding what a member gets on a network on a parent.
 
     :raises NetloomError: parent_not_found; option_invalid, the network takes no further member; address_in_use.
     """
     shared_wire(draft, host, network)
     if driver(network.driver).mode(network) == "passthru":
-        others = [member.container for at, member in draft.members(network.name).items() if at != place]
+        others = [member.container for at, member in draft.members(network.name).items() if at != seat]
         if others:
             raise NetloomError(
                 "option_invalid",

@@ -76,7 +76,7 @@ def _warn(draft: Draft, endpoint: Endpoint, rules: PortRules) -> None:
 
 
 def _rules(draft: Draft, host: Any, network: Network, endpoint: Endpoint) -> PortRules:
-    slot = (network.name, endpoint.place)
+    slot = (network.name, endpoint.seat)
     entry, old = draft.endpoint_entry(slot), draft.network_entry(network.name)
     known = {replace(port, chosen=False) for port in entry.value.ports} if entry and old else set()
 

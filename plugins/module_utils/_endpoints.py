@@ -16,7 +16,7 @@ from ._drivers.options import canonical, check_fit
 from ._drivers.registry import driver as driver_named
 from ._errors import NetloomError
 from ._ipam import Leases, claimed_address, free_address
-from ._model import Endpoint, EndpointSpec, IPAddress, IPInterface, Network, Pool, PublishedPort, Sandbox
+from ._model import Endpoint, EndpointSpec, IPAddress, IPInterface, Network, Pool, PublishedPort, Sandbox, seat_of
 from ._names import endpoint_id, local_mac, mac_of
 from ._resources import Route
 
@@ -32,12 +32,14 @@ def endpoint(
     topology: str = "",
     *,
     ipv6: bool = True,
+    apart: str = "",
 ) -> Endpoint:
     """Return the endpoint that `spec` asks for, with what it leaves open taken from `recorded`, else chosen.
 
     `name` is the container's (runtime, canonical name); `leases` are the network's; `ifnames` are taken in the
     sandbox, by others than this endpoint. A new endpoint belongs to `topology`, if there is one. `ipv6` False: the
-    sandbox has IPv6 switched off, and the endpoint gets no such address.
+    sandbox has IPv6 switched off, and the endpoint gets no such address. `apart` tells a new endpoint from others of the
+    container on the network.
 
     :raises NetloomError: an address, MAC or interface name cannot be had.
     """
@@ -47,8 +49,9 @@ def endpoint(
             "option_invalid", f"network: nothing can be attached to the predefined network {network.name}"
         )
     runtime, container = (recorded.runtime, recorded.container) if recorded else name
-    place = f"{runtime}:{container}"
-    digest = endpoint_id(network.id, place)
+    apart = recorded.apart if recorded else apart
+    seat = seat_of(f"{runtime}:{container}", apart)
+    digest = endpoint_id(network.id, seat)
     opts = recorded.driver_opts if recorded else ()
     asked_ifname = spec.ifname
     if spec.driver_opts is not None:
@@ -57,9 +60,9 @@ def endpoint(
     check_fit(opts, known.ENDPOINT_OPTIONS, network, "driver_opts")
     given = {"ipv4": spec.ipv4, "ipv6": spec.ipv6, "mac": spec.mac, "ifname": asked_ifname}
     static = {option for option, value in given.items() if value is not None}
-    secondary = _secondary(spec, recorded, network, leases, place, ipv6=ipv6)
+    secondary = _secondary(spec, recorded, network, leases, seat, ipv6=ipv6)
     kept = [item.ip for item in secondary]
-    ipv4 = _address(4, spec.ipv4, recorded.ipv4 if recorded else None, network, leases, place, kept)
+    ipv4 = _address(4, spec.ipv4, recorded.ipv4 if recorded else None, network, leases, seat, kept)
     if not ipv6 and (spec.ipv6 is not None or not network.enable_ipv4):
         raise NetloomError(
             "kernel_unsupported",
@@ -67,7 +70,7 @@ def endpoint(
             " (net.ipv6.conf.all.disable_ipv6)" + ("" if spec.ipv6 else f", and network {network.name} has no IPv4"),
         )
     six = recorded.ipv6 if recorded else None
-    ipv6_address = _address(6, spec.ipv6, six, network, leases, place, kept) if ipv6 else None
+    ipv6_address = _address(6, spec.ipv6, six, network, leases, seat, kept) if ipv6 else None
     found = Endpoint(
         network=network.name,
         container=container,
@@ -75,7 +78,7 @@ def endpoint(
         id=digest,
         host_ifname=f"veth{digest[:11]}",
         ifname=_ifname(asked_ifname, recorded, network, ifnames, container),
-        mac=_mac(spec.mac, recorded, ipv4, _own(network, digest, ipv4 or ipv6_address), network, leases, place),
+        mac=_mac(spec.mac, recorded, ipv4, _own(network, digest, ipv4 or ipv6_address), network, leases, seat),
         ipv4=ipv4,
         ipv6=ipv6_address,
         gw_priority=spec.gw_priority if spec.gw_priority is not None else recorded.gw_priority if recorded else 0,
@@ -84,6 +87,7 @@ def endpoint(
         sandbox=sandbox,
         topology=recorded.topology if recorded else topology,
         ports=recorded.ports if recorded else (),
+        apart=apart,
         routes=recorded.routes if recorded else (),
         sysctls=spec.sysctls if spec.sysctls is not None else recorded.sysctls if recorded else (),
         secondary=secondary,
@@ -100,8 +104,8 @@ def moved(member: Endpoint, network: Network, leases: Leases) -> Endpoint:
     kept = {}
     taken = [item.ip for item in member.secondary]
     for version, before in ((4, member.ipv4), (6, member.ipv6)):
-        kept[version] = _address(version, None, before, network, leases, member.place, taken) if before else None
-    mac = _mac(None, member if member.mac else None, kept[4], member.id, network, leases, member.place)
+        kept[version] = _address(version, None, before, network, leases, member.seat, taken) if before else None
+    mac = _mac(None, member if member.mac else None, kept[4], member.id, network, leases, member.seat)
     found = replace(member, ipv4=kept[4], ipv6=kept[6], mac=mac)
     if member.secondary:
         from . import _secondary as further
@@ -125,7 +129,7 @@ def default_routes(place: str, plugged: Iterable[tuple[Endpoint, Network]]) -> I
 
     Ties go to the network whose name comes first. An internal network gives none, unless the endpoint's own routes do.
     """
-    order = sorted(plugged, key=lambda pair: (-pair[0].gw_priority, pair[0].network))
+    order = sorted(plugged, key=lambda pair: (-pair[0].gw_priority, pair[0].network, pair[0].seat))
     for version, destination in ((4, "0.0.0.0/0"), (6, "::/0")):
         for endpoint, network in order:
             own = next((route for route in endpoint.routes if route.is_default and route.version == version), None)

@@ -45,9 +45,9 @@ def outdated(former: Iterable[Endpoint], desired: Iterable[Resource], changes: I
     """
     before: dict[tuple[str, str], list[Endpoint]] = {}
     for endpoint in former:
-        before.setdefault((endpoint.network, endpoint.place), []).append(endpoint)
+        before.setdefault((endpoint.network, endpoint.seat), []).append(endpoint)
     after = {
-        (item.endpoint.network, item.endpoint.place): item.endpoint
+        (item.endpoint.network, item.endpoint.seat): item.endpoint
         for item in desired
         if isinstance(item, EndpointRecord)
     }

@@ -42,8 +42,10 @@ def goal_of(draft: Draft, host: Any) -> Goal:
     for name, network in draft.networks.items():
         _aim_at_network(draft, goal, name, network)
     for slot, endpoint in draft.endpoints.items():
-        _aim_at_endpoint(draft, goal, slot, endpoint, opened=host.is_open(slot[1]))
-    for place in draft.networks_at:
+        entry = draft.endpoint_entry(slot)
+        known = endpoint or (entry.value if entry else None)
+        _aim_at_endpoint(draft, goal, slot, endpoint, opened=known is not None and host.is_open(known.place))
+    for place in draft.slots_at:
         if host.is_open(place):
             goal.desired += _routes(draft, place, host)
             goal.obsolete += _default_routes_before(draft, place)
@@ -151,7 +153,7 @@ def _carries(draft: Draft, endpoint: Endpoint, host: Any) -> bool:
 
     One of another network may be damaged, or half made by a killed run: that is that network's to repair.
     """
-    if (endpoint.network, endpoint.place) in draft.endpoints:
+    if (endpoint.network, endpoint.seat) in draft.endpoints:
         return True
     needed = [
         item
@@ -163,7 +165,7 @@ def _carries(draft: Draft, endpoint: Endpoint, host: Any) -> bool:
 
 def _default_routes_before(draft: Draft, place: str) -> Iterator[Resource]:
     """Yield the default routes that a sandbox's endpoints may have given it, as they are and were."""
-    entries = [draft.endpoint_entry((network, place)) for network in draft.networks_at[place]]
+    entries = [draft.endpoint_entry(slot) for slot in draft.slots_at[place]]
     before = [version for entry in entries if entry for version in entry.all]
     for name, destination in (("ipv4", "0.0.0.0/0"), ("ipv6", "::/0")):
         given = ((endpoint, getattr(endpoint, name)) for endpoint in (*before, *draft.at(place)))

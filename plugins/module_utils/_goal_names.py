@@ -22,14 +22,15 @@ _NETNS = "netns:"
 
 def aim_at_names(draft: Draft, host: Any, goal: Any) -> None:
     """Add to a goal what the networks and members of a draft have and had by way of names."""
-    for (name, place), endpoint in draft.endpoints.items():
-        network, entry = draft.network(name), draft.endpoint_entry((name, place))
-        if endpoint is not None and network is not None and network.dns and host.is_open(place) and names_of(endpoint):
+    for slot, endpoint in draft.endpoints.items():
+        name = slot[0]
+        network, entry = draft.network(name), draft.endpoint_entry(slot)
+        if endpoint and network and network.dns and host.is_open(endpoint.place) and names_of(endpoint):
             goal.desired.append(names(network, endpoint))
         for version in entry.all if entry else ():
             goal.obsolete += [names(each, version) for each in _recorded(draft, name)]
     together = _aim_at_namespaces(draft, host, goal)
-    touched = dict.fromkeys((*draft.networks, *(name for name, place in draft.endpoints)))
+    touched = dict.fromkeys((*draft.networks, *(name for name, seat in draft.endpoints)))
     for name in touched:
         goal.obsolete += [resolver(each) for each in _recorded(draft, name)]
     for name in dict.fromkeys((*touched, *together)):
@@ -49,7 +50,7 @@ def _is_asked_for(draft: Draft, host: Any, name: str) -> bool:
     drafted = (draft.endpoints[slot] for slot in draft.endpoints if slot[0] == name)
     if any(each is not None and host.is_open(each.place) and names_of(each) for each in drafted):
         return True
-    slots = ((name, place) for place in draft.records.places(name))
+    slots = ((name, seat) for seat in draft.records.seats(name))
     others = (draft.endpoint(slot) for slot in slots if slot not in draft.endpoints)
     return any(each is not None and names_of(each) and host.lives(each.sandbox) for each in others)
 
@@ -57,7 +58,7 @@ def _is_asked_for(draft: Draft, host: Any, name: str) -> bool:
 def _aim_at_namespaces(draft: Draft, host: Any, goal: Any) -> dict[str, set[str]]:
     """Add the resolv.conf of each named namespace of the draft; return, for each of their networks, the others."""
     together: dict[str, set[str]] = {}
-    for place in draft.networks_at:
+    for place in draft.slots_at:
         if not place.startswith(_NETNS):
             continue
         container = place[len(_NETNS) :]
@@ -94,6 +95,6 @@ def _server(plugged: tuple[Endpoint, Network]) -> tuple[str, Network]:
 def _refused(draft: Draft, name: str, together: Iterable[str]) -> set[str]:
     """Return the domains that a network's name server leaves to those of other networks, since it shares a member with them."""
     recorded = draft.records.shared_places(name)
-    others = {*together, *(other for other, place in recorded if place not in draft.networks_at)}.difference({name})
+    others = {*together, *(other for other, place in recorded if place not in draft.slots_at)}.difference({name})
     networks = (draft.network(other) for other in others)
     return {domain_of(network) for network in networks if network is not None and network.dns and domain_of(network)}

@@ -48,8 +48,8 @@ def network(
         "ConfigFrom": {"Network": ""},
         "ConfigOnly": False,
         "Containers": {
-            (member.sandbox.container_id if member.sandbox else "") or f"ep-{member.id}": _member(member)
-            for member in sorted(members, key=lambda item: item.place)
+            _key(member): _member(member)
+            for member in sorted(members, key=lambda item: item.seat)
             if member.place in live
         },
         "Options": dict(labels),
@@ -64,6 +64,12 @@ def _peers(value: Network) -> list[dict[str, str]]:
     from ._overlay import others  # few networks are on any
 
     return [{"Name": peer, "IP": peer} for peer in others(value)]
+
+
+def _key(member: Endpoint) -> str:
+    """Return the container's id where a runtime gives it one; of several on one network the first has it."""
+    known = member.sandbox.container_id if member.sandbox and not member.apart else ""
+    return known or f"ep-{member.id}"
 
 
 def _member(value: Endpoint) -> dict[str, str]:

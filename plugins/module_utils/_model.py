@@ -157,11 +157,17 @@ class Endpoint:
     sysctls: Pairs = ()  # net.ipv4.conf.IFNAME.log_martians, literally, to a whole number
     secondary: tuple[IPInterface, ...] = ()  # IPv4 first
     aliases: tuple[str, ...] = ()  # further names of the container on the network, sorted
+    apart: str = ""  # the interface name by which it is told from the container's first endpoint on the network
 
     @property
     def place(self) -> str:
         """The name of the endpoint's sandbox in resources; unique on a host."""
         return f"{self.runtime}:{self.container}"
+
+    @property
+    def seat(self) -> str:
+        """The name of the endpoint on its network: its place, and for a further one its interface."""
+        return seat_of(self.place, self.apart)
 
     @property
     def primaries(self) -> tuple[IPInterface, ...]:
@@ -186,6 +192,11 @@ class Uplink:
     up: bool = True
     loopback: bool = False
     addresses: tuple[IPInterface, ...] = ()
+
+
+def seat_of(place: str, apart: str) -> str:
+    """Return the name of an endpoint on its network. No interface and no place has two slashes in its name."""
+    return f"{place}//{apart}" if apart else place
 
 
 # --- specs: what is asked for. None means that the option was omitted, and what is there stays ------

@@ -461,11 +461,12 @@ class EndpointRecord(Resource):
 
     @property
     def key(self):
-        return ("endpoint", self.endpoint.network, self.endpoint.place)
+        return ("endpoint", self.endpoint.network, self.endpoint.seat)
 
     @property
     def title(self):
-        return f"endpoint of {self.endpoint.container} on network {self.endpoint.network}"
+        apart = f" ({self.endpoint.apart})" if self.endpoint.apart else ""
+        return f"endpoint of {self.endpoint.container}{apart} on network {self.endpoint.network}"
 
     def facts(self):
         endpoint = self.endpoint

@@ -177,6 +177,7 @@ options:
       - Containers that are attached to the network, by name, or as dictionaries with the options of
         M(netloom.containers.network_attachment).
       - The list is exact, others are detached, unless O(appends=true). Members are left alone unless this is set.
+      - A container can be listed several times, each time with another C(interface_name).
       - A container that does not exist is an error.
     type: list
     elements: raw

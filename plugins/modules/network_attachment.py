@@ -64,7 +64,11 @@ options:
       MAC address of the interface. C(02:42) and the IPv4 address in hexadecimal for a new endpoint unless set.
     type: str
   interface_name:
-    description: Name of the interface in the container. The next free C(eth) and number for a new endpoint unless set.
+    description:
+      - Name of the interface in the container. The next free C(eth) and number for a new endpoint unless set.
+      - A container can have several interfaces on one network, which their names tell apart. Where each one that it has was
+        given a name, another name makes a further one; one whose name was chosen is renamed.
+      - With O(state=absent), only the interface of that name goes; without, all that the container has on the network.
     type: str
   aliases:
     description:
@@ -214,6 +218,13 @@ EXAMPLES = r"""
     network: bridge2
     container: c1
     aliases: [db]
+
+- name: Two interfaces on one network
+  netloom.containers.network_attachment:
+    network: bridge2
+    container: c1
+    interface_name: "{{ item }}"
+  loop: [wan0, wan1]
 
 - name: A second network, which gives the default route
   netloom.containers.network_attachment:

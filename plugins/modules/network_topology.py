@@ -177,7 +177,7 @@ options:
         description: MAC address of the interface.
         type: str
       interface_name:
-        description: Name of the interface in the container.
+        description: Name of the interface in the container. Tells several of one container on one network apart.
         type: str
       aliases:
         description: Further names of the container, by which members of the network find it.

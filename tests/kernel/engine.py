@@ -82,8 +82,13 @@ def attach(network: str, container: str, **options: Any) -> Verb:
     return partial(_call, endpoints.endpoint_present, EndpointSpec(network, container, **options))
 
 
-def detach(network: str, container: str) -> Verb:
-    return partial(_call, endpoints.endpoint_absent, EndpointSpec(network, container))
+def detach(network: str, container: str, **options: Any) -> Verb:
+    return partial(_call, endpoints.endpoint_absent, EndpointSpec(network, container, **options))
+
+
+def listed(name: str, members: Iterable[EndpointSpec]) -> Verb:
+    """Return the verb that has a network have just these members."""
+    return partial(_call, networks.network_present, NetworkSpec(name), list(members))
 
 
 def namespace(name: str, sysctls: dict[str, Any] | None = None) -> Verb:
@@ -359,12 +364,12 @@ _NEW_EACH_TIME = re.compile(
 _STAMPS = re.compile(r'"(created|cookie|inode|boot_id)": ?("[^"]*"|\d+)')
 _COLUMNS = {
     "networks": "name, spec, previous, state",
-    "endpoints": "network, place, container, spec, previous, state",
+    "endpoints": "network, seat, place, container, spec, previous, state",
     "settings": "path, original",
-    "ports": "protocol, port, network, place",
+    "ports": "protocol, port, network, seat",
     "namespaces": "name, topology, state",
     "subnets": "network, subnet, hex(first), hex(last)",
-    "leases": "network, hex(address), place",
+    "leases": "network, hex(address), seat",
     "free": "network, subnet, hex(first), hex(last)",
 }
 

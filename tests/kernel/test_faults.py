@@ -58,6 +58,7 @@ SHOP = topology(
 )
 LESS = topology("shop", namespaces=["c9"], networks=TWO[:1], attachments=[("net", "c9")], purge=True)
 MEMBERS = (NET, attach("net", "c1"), attach("net", "c2"))
+TWICE = (NET, attach("net", "c1", ifname="a0"), attach("net", "c1", ifname="b0"))
 ROUTED = (*MEMBERS, OTHER, attach("other", "c1", gw_priority=1))
 SIX = present("net", "10.1.0.0/24", enable_ipv6=True)
 PORTS = port_specs(["8080:80", "127.0.0.1:53:53/udp", "90"])
@@ -144,6 +145,9 @@ CASES = {
     "attach with the default route": Case(attach("other", "c1", gw_priority=1), before=(*MEMBERS, OTHER)),
     "change address": Case(attach("net", "c1", ipv4="10.1.0.50"), before=MEMBERS),
     "change interface": Case(attach("net", "c1", ifname="lan0", mac="02:00:00:00:00:11"), before=MEMBERS),
+    "attach once more": Case(attach("net", "c1", ifname="b0"), before=TWICE[:2]),
+    "detach one of two": Case(detach("net", "c1", ifname="b0"), before=TWICE),
+    "detach both": Case(detach("net", "c1"), before=TWICE),
     "detach": Case(detach("net", "c1"), before=MEMBERS),
     "detach with the default route": Case(detach("other", "c1"), before=ROUTED),
     "attach with limits": Case(attach("net", "c1", driver_opts=SLOW), before=(NET,)),

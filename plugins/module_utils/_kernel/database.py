@@ -31,9 +31,9 @@ _TABLES = f"""
         spec TEXT NOT NULL, previous TEXT NOT NULL, state TEXT NOT NULL
     );
     CREATE TABLE endpoints (
-        network TEXT NOT NULL, place TEXT NOT NULL, cookie TEXT, container TEXT NOT NULL, mac TEXT NOT NULL,
-        topology TEXT NOT NULL, spec TEXT NOT NULL, previous TEXT NOT NULL, state TEXT NOT NULL,
-        PRIMARY KEY (network, place)
+        network TEXT NOT NULL, seat TEXT NOT NULL, place TEXT NOT NULL, cookie TEXT, container TEXT NOT NULL,
+        mac TEXT NOT NULL, topology TEXT NOT NULL, spec TEXT NOT NULL, previous TEXT NOT NULL, state TEXT NOT NULL,
+        PRIMARY KEY (network, seat)
     );
     CREATE INDEX endpoints_place ON endpoints (place);
     CREATE INDEX endpoints_cookie ON endpoints (cookie);
@@ -45,18 +45,18 @@ _TABLES = f"""
         PRIMARY KEY (network, subnet)
     ) WITHOUT ROWID;
     CREATE TABLE leases (
-        network TEXT NOT NULL, address BLOB NOT NULL, place TEXT NOT NULL, PRIMARY KEY (network, address, place)
+        network TEXT NOT NULL, address BLOB NOT NULL, seat TEXT NOT NULL, PRIMARY KEY (network, address, seat)
     ) WITHOUT ROWID;
-    CREATE INDEX leases_place ON leases (network, place);
+    CREATE INDEX leases_seat ON leases (network, seat);
     CREATE TABLE free (
         network TEXT NOT NULL, subnet TEXT NOT NULL, first BLOB NOT NULL, last BLOB NOT NULL,
         PRIMARY KEY (network, subnet, first)
     ) WITHOUT ROWID;
     CREATE TABLE ports (
-        protocol TEXT NOT NULL, port INTEGER NOT NULL, network TEXT NOT NULL, place TEXT NOT NULL,
-        PRIMARY KEY (protocol, port, network, place)
+        protocol TEXT NOT NULL, port INTEGER NOT NULL, network TEXT NOT NULL, seat TEXT NOT NULL,
+        PRIMARY KEY (protocol, port, network, seat)
     ) WITHOUT ROWID;
-    CREATE INDEX ports_place ON ports (network, place);
+    CREATE INDEX ports_seat ON ports (network, seat);
     PRAGMA user_version = {SCHEMA};
     COMMIT;
 """

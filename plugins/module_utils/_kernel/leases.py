@@ -24,18 +24,17 @@ class RecordedLeases:
         self._network = network
 
     def holders(self, address: IPAddress) -> list[tuple[str, str]]:
-        """Return who has an address: (place, container) of each."""
+        """Return who has an address: (seat, container) of each."""
         return self._database.rows(
-            "SELECT place, container FROM leases JOIN endpoints USING (network, place)"
-            " WHERE network = ? AND address = ?",
+            "SELECT seat, container FROM leases JOIN endpoints USING (network, seat) WHERE network = ? AND address = ?",
             self._network,
             bytes_of(address),
         )
 
     def mac_holders(self, mac: str) -> list[tuple[str, str]]:
-        """Return who has a MAC address: (place, container) of each."""
+        """Return who has a MAC address: (seat, container) of each."""
         return self._database.rows(
-            "SELECT place, container FROM endpoints WHERE network = ? AND mac = ?", self._network, mac
+            "SELECT seat, container FROM endpoints WHERE network = ? AND mac = ?", self._network, mac
         )
 
     def next_free(self, subnet: Subnet, first: IPAddress, last: IPAddress) -> IPAddress | None:

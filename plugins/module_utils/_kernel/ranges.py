@@ -33,24 +33,24 @@ def subnets_are(db: sqlite3.Connection, network: str, subnets: Iterable[Subnet])
             _take(db, network, name, address)
 
 
-def leases_are(db: sqlite3.Connection, network: str, place: str, addresses: Iterable[IPAddress]) -> None:
+def leases_are(db: sqlite3.Connection, network: str, seat: str, addresses: Iterable[IPAddress]) -> None:
     """Have an endpoint hold just these addresses."""
     wanted = set(map(bytes_of, addresses))
-    mine = (network, place)
-    held = {address for (address,) in db.execute("SELECT address FROM leases WHERE network = ? AND place = ?", mine)}
+    mine = (network, seat)
+    held = {address for (address,) in db.execute("SELECT address FROM leases WHERE network = ? AND seat = ?", mine)}
     if held == wanted:
         return
     for address in held - wanted:
-        db.execute("DELETE FROM leases WHERE network = ? AND address = ? AND place = ?", (network, address, place))
-        _in_each_subnet(db, _give, network, address, place)
+        db.execute("DELETE FROM leases WHERE network = ? AND address = ? AND seat = ?", (network, address, seat))
+        _in_each_subnet(db, _give, network, address, seat)
     for address in wanted - held:
-        db.execute("INSERT INTO leases VALUES (?, ?, ?)", (network, address, place))
-        _in_each_subnet(db, _take, network, address, place)
+        db.execute("INSERT INTO leases VALUES (?, ?, ?)", (network, address, seat))
+        _in_each_subnet(db, _take, network, address, seat)
 
 
-def _in_each_subnet(db: sqlite3.Connection, act: Any, network: str, address: bytes, place: str) -> None:
-    others = "SELECT 1 FROM leases WHERE network = ? AND address = ? AND place != ?"
-    if db.execute(others, (network, address, place)).fetchone():
+def _in_each_subnet(db: sqlite3.Connection, act: Any, network: str, address: bytes, seat: str) -> None:
+    others = "SELECT 1 FROM leases WHERE network = ? AND address = ? AND seat != ?"
+    if db.execute(others, (network, address, seat)).fetchone():
         return  # somebody else has it as well: a task is about to hand it over
     around = "SELECT subnet FROM subnets WHERE network = ? AND first <= ? AND last >= ?"
     for (subnet,) in db.execute(around, (network, address, address)).fetchall():

@@ -119,28 +119,29 @@ def _store_network(db: sqlite3.Connection, name: str, entry: Entry | None) -> No
     ranges.subnets_are(db, name, (pool.subnet for version in versions for pool in version.pools))
 
 
-def _store_endpoint(db: sqlite3.Connection, network: str, place: str, entry: Entry | None, old: Entry | None) -> None:
+def _store_endpoint(db: sqlite3.Connection, network: str, seat: str, entry: Entry | None, old: Entry | None) -> None:
     versions = entry.all if entry else ()
     if entry is None:
-        db.execute("DELETE FROM endpoints WHERE network = ? AND place = ?", (network, place))
+        db.execute("DELETE FROM endpoints WHERE network = ? AND seat = ?", (network, seat))
     elif old is not None and (entry.value, entry.previous) == (old.value, old.previous):
-        db.execute("UPDATE endpoints SET state = ? WHERE network = ? AND place = ?", (entry.state, network, place))
+        db.execute("UPDATE endpoints SET state = ? WHERE network = ? AND seat = ?", (entry.state, network, seat))
         return
     else:
         value = entry.value
         cookie = str(value.sandbox.cookie) if value.sandbox and value.sandbox.cookie else None
-        row = (network, place, cookie, value.container, value.mac, value.topology, *_texts(entry), entry.state)
-        db.execute("INSERT OR REPLACE INTO endpoints VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
-    _store_ports(db, network, place, {(port.protocol, port.host) for version in versions for port in version.ports})
-    ranges.leases_are(db, network, place, (item.ip for version in versions for item in version.addresses))
+        owner = (value.container, value.mac, value.topology)
+        row = (network, seat, value.place, cookie, *owner, *_texts(entry), entry.state)
+        db.execute("INSERT OR REPLACE INTO endpoints VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+    _store_ports(db, network, seat, {(port.protocol, port.host) for version in versions for port in version.ports})
+    ranges.leases_are(db, network, seat, (item.ip for version in versions for item in version.addresses))
 
 
-def _store_ports(db: sqlite3.Connection, network: str, place: str, wanted: set[tuple[str, int]]) -> None:
+def _store_ports(db: sqlite3.Connection, network: str, seat: str, wanted: set[tuple[str, int]]) -> None:
     """Have the database know an endpoint by just these ports of the host."""
-    mine = (network, place)
-    held = {*db.execute("SELECT protocol, port FROM ports WHERE network = ? AND place = ?", mine)}
+    mine = (network, seat)
+    held = {*db.execute("SELECT protocol, port FROM ports WHERE network = ? AND seat = ?", mine)}
     db.executemany(
-        "DELETE FROM ports WHERE protocol = ? AND port = ? AND network = ? AND place = ?",
+        "DELETE FROM ports WHERE protocol = ? AND port = ? AND network = ? AND seat = ?",
         [(*port, *mine) for port in held - wanted],
     )
     db.executemany("INSERT INTO ports VALUES (?, ?, ?, ?)", [(*port, *mine) for port in wanted - held])

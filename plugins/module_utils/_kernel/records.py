@@ -62,21 +62,24 @@ class Records:
         rows = self.database.rows("SELECT ifnames, name FROM networks")
         return {ifname: name for ifnames, name in rows for ifname in ifnames.split()}
 
-    def endpoint(self, network: str, place: str) -> Entry | None:
-        return next(iter(self._endpoints("network = ? AND place = ?", network, place)), None)
+    def endpoint(self, network: str, seat: str) -> Entry | None:
+        return next(iter(self._endpoints("network = ? AND seat = ?", network, seat)), None)
+
+    def endpoints_at(self, network: str, place: str) -> list[Entry]:
+        """Return the endpoints of a network in a sandbox, by seat."""
+        return self._endpoints("network = ? AND place = ? ORDER BY seat", network, place)
 
     def endpoints(self, network: str) -> list[Entry]:
         """Return the endpoints of a network, by container."""
-        return self._endpoints("network = ? ORDER BY place", network)
+        return self._endpoints("network = ? ORDER BY seat", network)
 
-    def networks_at(self, place: str) -> list[str]:
-        """Return the names of the networks that a sandbox has an endpoint on."""
-        rows = self.database.rows("SELECT network FROM endpoints WHERE place = ? ORDER BY network", place)
-        return [name for (name,) in rows]
+    def slots_at(self, place: str) -> list[tuple[str, str]]:
+        """Return the endpoints of a sandbox: (network, seat) of each."""
+        return self.database.rows("SELECT network, seat FROM endpoints WHERE place = ? ORDER BY network, seat", place)
 
-    def places(self, network: str) -> list[str]:
-        """Return the places of a network's endpoints."""
-        return [place for (place,) in self.database.rows("SELECT place FROM endpoints WHERE network = ?", network)]
+    def seats(self, network: str) -> list[str]:
+        """Return the seats of a network's endpoints."""
+        return [seat for (seat,) in self.database.rows("SELECT seat FROM endpoints WHERE network = ?", network)]
 
     def shared_places(self, network: str) -> list[tuple[str, str]]:
         """Return where else the named namespaces on a network are: (another network, place)."""
@@ -93,11 +96,11 @@ class Records:
 
     def endpoints_of(self, topology: str) -> list[Entry]:
         """Return the endpoints that a topology made."""
-        return self._endpoints("topology = ? ORDER BY network, place", topology)
+        return self._endpoints("topology = ? ORDER BY network, seat", topology)
 
     def port_slots(self, protocol: str, port: int) -> list[tuple[str, str]]:
-        """Return the endpoints that hold a port of the host, at whatever address: (network, place) of each."""
-        return self.database.rows("SELECT network, place FROM ports WHERE protocol = ? AND port = ?", protocol, port)
+        """Return the endpoints that hold a port of the host, at whatever address: (network, seat) of each."""
+        return self.database.rows("SELECT network, seat FROM ports WHERE protocol = ? AND port = ?", protocol, port)
 
     def leases(self, network: str) -> leases.RecordedLeases:
         """Return who holds which address of a network."""

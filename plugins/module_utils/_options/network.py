@@ -96,7 +96,8 @@ def connected(params: Mapping[str, Any]) -> list[EndpointSpec] | None:
     """
     if params["connected"] is None:
         return None
-    found: dict[tuple[str, str], EndpointSpec] = {}
+    found: dict[tuple[str, str], set[str]] = {}
+    specs: list[EndpointSpec] = []
     validator = ArgumentSpecValidator(ENDPOINT)
     for index, item in enumerate(params["connected"]):
         option = f"connected[{index}]"
@@ -111,9 +112,15 @@ def connected(params: Mapping[str, Any]) -> list[EndpointSpec] | None:
         if result.error_messages:
             raise NetloomError("option_invalid", f"{option}: {'; '.join(result.error_messages)}")
         spec = endpoint_spec({**result.validated_parameters, "network": params["name"]}, f"{option}.")
-        if found.setdefault((spec.runtime, spec.container), spec) is not spec:
-            raise NetloomError("option_invalid", f"{option}: container {spec.container} is listed twice")
-    return list(found.values())
+        names = found.setdefault((spec.runtime, spec.container), set())
+        if names and (not spec.ifname or names & {"", spec.ifname}):
+            raise NetloomError(
+                "option_invalid",
+                f"{option}: container {spec.container} is listed twice; each of several has an interface_name",
+            )
+        names.add(spec.ifname or "")
+        specs.append(spec)
+    return specs
 
 
 def _given(params: Mapping[str, Any], option: str) -> Any:

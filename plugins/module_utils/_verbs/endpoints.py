@@ -13,7 +13,7 @@ from typing import Any
 
 from .._apply import converge
 from .._draft import Draft
-from .._draft_endpoints import draft_endpoint, drop_member, recorded_endpoint, recorded_network
+from .._draft_endpoints import draft_endpoint, drop_endpoints, recorded_network
 from .._goal import goal_of
 from .._model import EndpointSpec
 from .result import Result
@@ -48,8 +48,7 @@ def endpoint_present(host: Any, spec: EndpointSpec, *, dry_run: bool = False) ->
 def endpoint_absent(host: Any, spec: EndpointSpec, *, dry_run: bool = False) -> Result:
     """Detach a container from a network, which may be gone, as the container may."""
     draft = Draft(host.records)
-    member = recorded_endpoint(draft, host, spec, host.find(spec.container, spec.runtime))
-    if member is None:
+    dropped = drop_endpoints(draft, host, spec)
+    if not dropped:
         return Result()
-    drop_member(draft, host, member)
-    return Result(converge(goal_of(draft, host), host, dry_run=dry_run), endpoint=member)
+    return Result(converge(goal_of(draft, host), host, dry_run=dry_run), endpoint=dropped[0])

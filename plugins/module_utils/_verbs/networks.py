@@ -105,6 +105,6 @@ def drift(host: Any, network: Network, of_host: Occupied, besides: Collection[st
 
 def _result(draft: Draft, host: Any, outcome: Outcome, network: Network) -> Result:
     """Return the network with its members as the records have them, or where nothing was written, as planned."""
-    members = tuple(sorted(draft.members(network.name).values(), key=lambda member: member.place))
+    members = tuple(sorted(draft.members(network.name).values(), key=lambda member: member.seat))
     live = frozenset(member.place for member in members if host.is_open(member.place))
     return Result(outcome, as_recorded(draft, network), members=members, live=live)

@@ -15,7 +15,7 @@ from typing import Any
 
 from .._apply import Outcome, converge
 from .._draft import Draft, Slot
-from .._draft_endpoints import draft_endpoint, drop_member, recorded_endpoint, slot_of
+from .._draft_endpoints import draft_endpoint, drop_endpoints, drop_member, slot_of
 from .._draft_networks import draft_connected, draft_network, drop_namespaces, drop_network, known_network
 from .._drivers.registry import driver
 from .._errors import NetloomError, within
@@ -125,7 +125,7 @@ def _draft_networks(draft: Draft, host: Any, spec: TopologySpec) -> list[Slot]:
                 listed = draft_connected(draft, host, network, item.connected, appends=item.appends, topology=spec.name)
                 for endpoint in listed:
                     _refuse_claimed_endpoint("connected", endpoint, spec)
-                    slots.append((endpoint.network, endpoint.place))
+                    slots.append((endpoint.network, endpoint.seat))
     return slots
 
 
@@ -135,17 +135,16 @@ def _draft_attachments(draft: Draft, host: Any, spec: TopologySpec) -> list[Slot
         asked = item.spec
         with within(f"attachments[{index}]"):
             if item.absent:
-                member = recorded_endpoint(draft, host, asked, host.find(asked.container, asked.runtime))
-                if member is not None:
-                    drop_member(draft, host, member)
+                drop_endpoints(draft, host, asked)
                 continue
             network = known_network(draft, host, asked.network)
             endpoint = draft_endpoint(draft, host, network, asked, topology=spec.name)
-            slot = (endpoint.network, endpoint.place)
+            slot = (endpoint.network, endpoint.seat)
             if slot in seen:
                 raise NetloomError(
                     "option_invalid",
-                    f"container: {asked.container} on network {asked.network} is attachments[{seen[slot]}] already",
+                    f"container: {asked.container} on network {asked.network} is attachments[{seen[slot]}] already;"
+                    " each of several has an interface_name",
                 )
             seen[slot] = index
             _refuse_claimed_endpoint("container", endpoint, spec)
@@ -174,7 +173,7 @@ def _drop_endpoints(draft: Draft, host: Any, spec: TopologySpec) -> None:
             with within(option.format(index)):
                 kept.update(slot_of(draft, host, item) for item in asked)
     for entry in host.records.endpoints_of(spec.name):
-        if (entry.value.network, entry.value.place) not in kept:
+        if (entry.value.network, entry.value.seat) not in kept:
             drop_member(draft, host, entry.value)
 
 
@@ -227,6 +226,7 @@ def _warnings(draft: Draft, host: Any, names: Iterable[str], slots: Iterable[Slo
     networks = [draft.network(name) for name in names]
     open_to_others = [item for item in networks if item and driver(item.driver).BRIDGED and not item.internal]
     yield from host.forward_drops(open_to_others) if open_to_others else ()
-    pending = [slot[1].partition(":")[2] for slot in slots if not host.is_open(slot[1])]
+    members = (draft.endpoint(slot) for slot in slots)
+    pending = [member.container for member in members if member and not host.is_open(member.place)]
     if pending:
         yield f"attachments: {', '.join(pending)} {'do' if len(pending) > 1 else 'does'} not run, so what they are attached to is pending"
