@@ -208,7 +208,7 @@ def test_a_namespace_with_processes_in_it_is_not_removed():
         (
             dict(networks=[NET], namespaces=["a"], attachments=[("net", "a"), ("net", "/run/netns/a")]),
             "option_invalid",
-            "attachments[1].container: /run/netns/a on network net is attachments[0] already",
+            "attachments[1].container: /run/netns/a on network net is attachments[0] already; each of several has an interface_name",
         ),
         (
             dict(networks=[NET, network("n2", "10.1.0.128/25")]),
