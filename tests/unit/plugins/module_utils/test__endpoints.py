@@ -75,6 +75,16 @@ def test_a_network_of_both_families_gives_both_addresses():
     assert [str(item) for item in attached(both).addresses] == ["10.50.0.2/24", "fd00::2/64"]
 
 
+def test_containers_of_one_name_on_two_hosts_have_two_macs_on_a_network_of_both():
+    hosts = [
+        replace(net("net", pool("fd00::/64", "fd00::1", part), enable_ipv4=False), driver="overlay")
+        for part in ("fd00::1:0/112", "fd00::2:0/112")
+    ]
+    one, other = (attached(network) for network in hosts)
+    assert one.mac != other.mac
+    assert one.mac == attached(hosts[0]).mac
+
+
 def test_a_network_of_ipv6_alone_gives_a_local_mac():
     found = attached(net("net", pool("fd00::/64", "fd00::1")))
     assert (found.ipv4, str(found.ipv6)) == (None, "fd00::2/64")
