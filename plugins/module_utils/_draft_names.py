@@ -38,7 +38,8 @@ def with_dns(draft: Draft, host: Any, spec: NetworkSpec, network: Network, recor
     if given and obstacle:
         raise NetloomError("option_invalid", f"dns: true is not possible: {obstacle}")
     network = replace(network, dns=False, dns_given=given is not None, dns_servers=servers)
-    if obstacle or given is False:
+    # On the wire of an interface everybody else who is there could ask as well: only where that is asked for.
+    if obstacle or given is False or not (given or driver(network.driver).BRIDGED):
         return network
     if recorded is not None and not _obstacle(recorded) and (recorded.dns or given is None):
         return replace(network, dns=recorded.dns)

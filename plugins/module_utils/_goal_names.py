@@ -88,8 +88,8 @@ def _server(plugged: tuple[Endpoint, Network]) -> tuple[str, Network]:
     """Return the address at which a member asks its network's name server, empty if it reaches none."""
     endpoint, network = plugged
     served = driver(network.driver).host_addresses(network)
-    gateways = (pool.gateway for pool in (pool_of(network, each) for each in endpoint.addresses) if pool)
-    return next((str(gateway) for gateway in gateways if gateway in served), ""), network
+    pools = [pool for pool in (pool_of(network, each) for each in endpoint.addresses) if pool]
+    return next((str(address) for pool in pools for address in served if address in pool.subnet), ""), network
 
 
 def _refused(draft: Draft, name: str, together: Iterable[str]) -> set[str]:

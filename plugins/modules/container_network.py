@@ -158,8 +158,8 @@ options:
     description:
       - Whether members find each other by name and by alias. The network then has a C(dnsmasq) of its own, which answers
         its members at the gateway address as long as there are any.
-      - True for a new network unless set, where C(dnsmasq) is installed and the host has an address on the network; else
-        false, with a warning if C(dnsmasq) is what lacks.
+      - True for a new network of driver V(bridge) or V(overlay) unless set, where C(dnsmasq) is installed and the host has
+        an address on the network; else false, with a warning if C(dnsmasq) is what lacks.
       - V(true) is refused on the predefined network V(bridge), where members have no names, and without an address of
         the host (gateway mode V(isolated), C(inhibit_ipv4)).
       - Named namespaces have it looked up for them. What other containers need for that is told in C(docs/names.md) of this collection.

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import errno
 import json
+import shutil
 
 import engine
+import lookup
 import pytest
 import rig
 from ansible_collections.netloom.containers.plugins.module_utils._errors import NetloomError
@@ -369,6 +371,16 @@ def test_a_kernel_without_vxlan_is_named():
     assert caught.value.code == "kernel_unsupported"
     assert caught.value.message.endswith("the kernel lacks the module vxlan")
     engine.same(engine.picture("c1"), before, "refused")
+
+
+def test_members_on_one_host_find_each_other_by_name():
+    if not shutil.which("dnsmasq", path="/usr/sbin:/usr/bin"):
+        pytest.skip("dnsmasq is not installed (Debian: dnsmasq-base)")
+    rig.netns("c2")
+    options = {"vni": "42", "peers": PEERS}
+    sandwich(present("net", "10.1.0.0/24", driver="overlay", options=options, dns=True))
+    do(attach("net", "c1", aliases=("db",)), attach("net", "c2"))
+    assert lookup.found("c2", "db.net") == ["10.1.0.2"]
 
 
 def test_a_subnet_of_the_hosts_own_choice_is_warned_of():

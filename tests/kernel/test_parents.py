@@ -135,6 +135,26 @@ def test_the_host_has_a_shim_where_it_asks_for_one(wire):
     engine.same(picture(), before, "removed")
 
 
+def test_members_find_each_other_by_name_at_the_shim_where_that_is_asked_for():
+    from lookup import found
+
+    def named(**options) -> engine.Verb:
+        given = tuple(sorted({"parent": "lan0", **options}.items()))
+        return present("net", ROUTER, driver="macvlan", options=dict(given), dns=True)
+
+    error = refusal(named())
+    assert (error.code, "dns: true is not possible: the host has no address on network net" in error.message) == (
+        "option_invalid",
+        True,
+    )
+    sandwich(named(host_shim="true"))
+    sandwich(attach("net", "c1", aliases=("db",)))
+    do(attach("net", "c2"))
+    assert found("c2", "db") == found("c2", "c1.net") == ["198.51.100.65"]
+    assert found("c1", "c2") == ["198.51.100.66"]
+    sandwich(absent("net", force=True))
+
+
 def test_a_shim_needs_members_that_hear_one_another():
     error = refusal(on_lan(host_shim="true", mode="private"))
     assert (error.code, error.message) == (

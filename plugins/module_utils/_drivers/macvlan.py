@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from .._errors import NetloomError
-from .._model import Endpoint, Network
+from .._model import Endpoint, IPAddress, Network
 from .._resources import Resource
 from . import sublinks
 from .options import DriverOption, flag
@@ -40,6 +40,11 @@ def has_shim(network: Network) -> bool:
 def has_macs(network: Network) -> bool:
     """Return whether members have MAC addresses of their own: one that has the parent to itself has that of the parent."""
     return mode(network) != "passthru"
+
+
+def host_addresses(network: Network) -> tuple[IPAddress, ...]:
+    """Return the addresses that the host itself has on a network."""
+    return tuple(pool.shim for pool in network.pools if pool.shim)
 
 
 def by_device(network: Network) -> bool:

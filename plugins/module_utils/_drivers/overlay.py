@@ -84,7 +84,7 @@ OPTIONS = {
 ENDPOINT_OPTIONS = bridge.ENDPOINT_OPTIONS
 ATTACHABLE, BRIDGED, ON_PARENT = True, True, False
 endpoint_resources = bridge.endpoint_resources
-bound = bridge.bound
+bound, host_addresses = bridge.bound, bridge.host_addresses
 
 
 def check(network: Network) -> None:
