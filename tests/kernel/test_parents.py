@@ -380,6 +380,7 @@ def test_members_of_ipvlan_share_the_parent_s_mac(mode, wire):
     else:  # a neighbour needs a route: nobody answers for members' addresses
         rig.run("ip", "route", "add", "198.51.100.64/26", "via", wire.host, netns=wire.netns)
         rig.pings("c1", wire.neighbour)
+        rig.run("ip", "route", "delete", "198.51.100.64/26", netns=wire.netns)
     assert drift("net") == []
     index = eth0["ifindex"]
     assert do(on_lan("net", ROUTER, ROUTER6, driver="ipvlan", mode=mode, flag="private"))
