@@ -118,8 +118,8 @@ def measured(target: socket.socket, seconds: float = 1.0, skip: float = 0.5) -> 
     return count * 8 / (time.monotonic() - begin) / MBIT
 
 
-def speed(sender: str, receiver: str) -> float:
-    with stream(sender, receiver) as target:
+def speed(origin: str, destination: str) -> float:
+    with stream(origin, destination) as target:
         return measured(target)
 
 
