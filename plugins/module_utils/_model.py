@@ -193,6 +193,16 @@ class Uplink:
     loopback: bool = False
     addresses: tuple[IPInterface, ...] = ()
 
+    def fault(self, *, down: bool = True) -> str:
+        """Return why no network can be on it, empty if one can; `down` says whether being down is a reason."""
+        if self.loopback:
+            return "is the loopback interface, which leads nowhere"
+        if self.master:
+            return f"is a port of {self.master}, which takes all that arrives there"
+        if down and not self.up:
+            return f"is down; bring it up first: ip link set {self.name} up"
+        return ""
+
 
 def seat_of(place: str, apart: str) -> str:
     """Return the name of an endpoint on its network. No interface and no place has two slashes in its name."""

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from ._errors import NetloomError
 from ._frozen import dataclass
-from ._model import IPAddress, Network
+from ._model import Network, Uplink
 
 PORT = 4789  # RFC 7348, section 5
 OVERHEAD = {4: 50, 6: 70}  # bytes: the outer IP header, UDP (8), VXLAN (8), the inner Ethernet header (14)
@@ -38,16 +38,6 @@ class Asked(NamedTuple):
     learning: bool
     endpoints: tuple[Member, ...]
     mtu: int  # 0: what fits
-
-
-@dataclass(frozen=True)
-class Uplink:
-    """An interface of the host that packets to other hosts may leave by. `fault` says why they cannot, empty if they can."""
-
-    name: str
-    mtu: int
-    addresses: tuple[IPAddress, ...] = ()
-    fault: str = ""
 
 
 @dataclass(frozen=True)
@@ -112,8 +102,8 @@ def tunnel(wanted: Asked, underlay: Underlay, before: str) -> tuple[str, Uplink]
     if uplink is None:
         towards = next((peer for peer in wanted.peers if peer not in underlay.own), "")
         raise _invalid("parent", f"is needed: the host has no route to {towards or 'anywhere'}")
-    if uplink.fault:
-        raise _invalid("parent", f"{uplink.name} {uplink.fault}")
+    if uplink.fault():
+        raise _invalid("parent", f"{uplink.name} {uplink.fault()}")
     return _vtep(wanted, underlay, uplink, before), uplink
 
 
@@ -121,7 +111,8 @@ def _vtep(wanted: Asked, underlay: Underlay, uplink: Uplink, before: str) -> str
     if underlay.own:
         return underlay.own[0]
     versions = {ip_address(peer).version for peer in wanted.peers} or {4, 6}
-    fitting = [str(address) for address in uplink.addresses if address.version in versions]
+    mine = (each.ip for each in uplink.addresses if not each.is_link_local)
+    fitting = [str(address) for address in mine if address.version in versions]
     if before in fitting:
         return before
     if not wanted.parent and underlay.source:

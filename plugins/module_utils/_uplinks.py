@@ -44,7 +44,9 @@ def settled(
     tag = vlan_tag(state_dir, parent)
     vlan = tag if found is None or found.alias == tag else ""
     carrier = found or _carrier(parent, uplink)
-    _check_usable(carrier, new=recorded is None or recorded.parent != parent)
+    fault = carrier.fault(down=recorded is None or recorded.parent != parent)
+    if fault:
+        raise NetloomError("option_invalid", f"{OPTION}: {carrier.name} {fault}")
     known = driver(wanted.driver)
     mtu = int(options.get("mtu", 0))
     if mtu > carrier.mtu:
@@ -97,19 +99,6 @@ def _carrier(parent: str, uplink: Callable[[str], Uplink | None]) -> Uplink:
     if found is None:
         raise NetloomError("parent_not_found", f"{OPTION}: the host has neither {parent} nor {lower} to make it on")
     return found
-
-
-def _check_usable(found: Uplink, *, new: bool) -> None:
-    """:raises NetloomError: option_invalid, nothing can be on that interface."""
-    if found.loopback:
-        why = "is the loopback interface, which leads nowhere"
-    elif found.master:
-        why = f"is a port of {found.master}, which takes all that arrives there"
-    elif new and not found.up:
-        why = f"is down; bring it up first: ip link set {found.name} up"
-    else:
-        return
-    raise NetloomError("option_invalid", f"{OPTION}: {found.name} {why}")
 
 
 def _check_beside(wanted: Network, other: Network) -> None:

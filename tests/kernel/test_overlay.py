@@ -331,7 +331,7 @@ def test_a_foreign_interface_of_the_name_is_let_alone():
         ({"parent": "eth9"}, "parent_not_found", "driver_options.parent: there is no interface eth9"),
         ({"parent": "lo"}, "option_invalid", "driver_options.parent: lo is the loopback"),
         ({"parent": "down0"}, "option_invalid", "driver_options.parent: down0 is down"),
-        ({"parent": "port0"}, "option_invalid", "driver_options.parent: port0 is a port of bridge outer0"),
+        ({"parent": "port0"}, "option_invalid", "driver_options.parent: port0 is a port of outer0"),
         (
             {"parent": "outer0", "peers": "198.51.100.2"},
             "option_invalid",

@@ -8,16 +8,13 @@ Collection-private. Floor 4.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from ipaddress import ip_address
 from typing import Any
 
 from .._model import HOST, IPAddress
-from .._overlay import Underlay, Uplink
-from . import netlink
-from .netlink import LinkState
-
-_IFF_UP, _IFF_LOOPBACK = 1, 8
+from .._overlay import Underlay
+from . import netlink, uplinks
 
 
 def read(host: Any, parent: str, peers: Sequence[str]) -> Underlay:
@@ -36,8 +33,8 @@ def read(host: Any, parent: str, peers: Sequence[str]) -> Underlay:
     else:
         way = _default_route(wire)
     names = dict.fromkeys(name for name in (parent, host.ifname(way)) if name)
-    uplinks = [_uplink(host, found, addresses) for found in (host.link(HOST, name) for name in names) if found]
-    return Underlay(tuple(uplinks), own, host.ifname(way), source)
+    found = (uplinks.read(host, name) for name in names)
+    return Underlay(tuple(uplink for uplink in found if uplink), own, host.ifname(way), source)
 
 
 def _default_route(wire: Any) -> int:
@@ -47,19 +44,3 @@ def _default_route(wire: Any) -> int:
         if found:
             return min(found, key=lambda route: route.metric).oif
     return 0
-
-
-def _uplink(host: Any, found: LinkState, addresses: dict[IPAddress, int]) -> Uplink:
-    mine = [address for address, index in addresses.items() if index == found.ifindex and not address.is_link_local]
-    return Uplink(found.name, found.mtu, tuple(mine), "".join(_faults(host, found)))
-
-
-def _faults(host: Any, found: LinkState) -> Iterable[str]:
-    """Yield why packets to other hosts cannot leave by an interface, if so."""
-    master = host.link(HOST, host.ifname(found.master))
-    if found.flags & _IFF_LOOPBACK:
-        yield "is the loopback; no other host is behind it"
-    elif not found.flags & _IFF_UP:
-        yield "is down"
-    elif master is not None and master.kind == "bridge":
-        yield f"is a port of bridge {master.name}, which is the interface to give"

@@ -6,15 +6,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_interface, ip_network
 
 import pytest
 from ansible_collections.netloom.containers.plugins.module_utils import _codec, _inspect, _overlay
 from ansible_collections.netloom.containers.plugins.module_utils import _resolve as resolve
 from ansible_collections.netloom.containers.plugins.module_utils._drivers import overlay
-from ansible_collections.netloom.containers.plugins.module_utils._model import HostFacts, NetworkSpec, PoolSpec
+from ansible_collections.netloom.containers.plugins.module_utils._model import HostFacts, NetworkSpec, PoolSpec, Uplink
 from ansible_collections.netloom.containers.plugins.module_utils._names import pairs
-from ansible_collections.netloom.containers.plugins.module_utils._overlay import Asked, Underlay, Uplink
+from ansible_collections.netloom.containers.plugins.module_utils._overlay import Asked, Underlay
 from ansible_collections.netloom.containers.plugins.module_utils._resources import Bridge, Ruleset
 from ansible_collections.netloom.containers.plugins.module_utils._vxlan import (
     EVERYBODY,
@@ -24,7 +24,13 @@ from ansible_collections.netloom.containers.plugins.module_utils._vxlan import (
     Vxlan,
 )
 
-ETH0 = Uplink("eth0", 1500, (ip_address("203.0.113.1"), ip_address("2001:db8::1")))
+ETH0 = Uplink(
+    "eth0",
+    "",
+    1500,
+    "02:00:00:00:00:01",
+    addresses=(ip_interface("203.0.113.1/24"), ip_interface("fe80::1/64"), ip_interface("2001:db8::1/64")),
+)
 
 
 def network(state_dir="/var/lib/netloom", subnets=("10.1.0.0/24",), name="net", **options):
@@ -142,7 +148,7 @@ def test_without_it_packets_come_from_where_the_route_to_the_first_peer_has_them
 
 
 def test_an_address_that_the_host_still_has_stays_where_packets_come_from():
-    two = replace(ETH0, addresses=(ip_address("203.0.113.1"), ip_address("203.0.113.7")))
+    two = replace(ETH0, addresses=(ip_interface("203.0.113.1/24"), ip_interface("203.0.113.7/24")))
     wanted = asked(peers=["203.0.113.2"])
     underlay = Underlay((two,), way="eth0", source="203.0.113.1")
     assert _overlay.tunnel(wanted, underlay, "203.0.113.7")[0] == "203.0.113.7"
@@ -169,7 +175,7 @@ def test_a_parent_gives_its_first_address_of_the_peers_ip_version(peers, vtep):
         ),
         (Underlay(), {}, "option_invalid", "parent: is needed: the host has no route to anywhere"),
         (
-            Underlay((replace(ETH0, fault="is down"),)),
+            Underlay((replace(ETH0, up=False),)),
             {"parent": "eth0"},
             "option_invalid",
             "parent: eth0 is down",
