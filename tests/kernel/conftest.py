@@ -47,7 +47,7 @@ import rig
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "hosts: runs in pytest's own process, and works on throw-away hosts")
     config.addinivalue_line(
-        "markers", "packets: is about the firewall, and the same with each version of the libraries"
+        "markers", "packets: is about the firewall or programs, and the same with each version of the libraries"
     )
     config.addinivalue_line("markers", "vm: runs in the virtual machine too, where the kernel has what it needs")
     config.addinivalue_line("markers", "slow: takes seconds, for want of a smaller way to reach a limit")

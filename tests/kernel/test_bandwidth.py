@@ -12,6 +12,7 @@ import contextlib
 import itertools
 import json
 import socket
+import struct
 import sys
 import threading
 import time
@@ -26,6 +27,7 @@ from ansible_collections.netloom.containers.plugins.module_utils._kernel import 
 from engine import absent, attach, detach, do, drift, pool, predict, present, refusal, sandwich
 
 NET = present("net", pool("10.1.0.0/24"))
+pytestmark = pytest.mark.packets  # netlink messages of its own, which no library encodes
 ADDRESSES = {"c1": "10.1.0.2", "c2": "10.1.0.3", "c3": "10.1.0.4"}
 PORTS = itertools.count(7000)
 MBIT = 1_000_000
@@ -84,7 +86,9 @@ def stream(sender: str, receiver: str) -> Iterator[socket.socket]:
     port = next(PORTS)
     with rig.listens(receiver, ADDRESSES[receiver], port) as listener:
         with rig.inside(sender):
-            source = socket.create_connection((ADDRESSES[receiver], port), timeout=10)
+            source = socket.create_connection((ADDRESSES[receiver], port), timeout=30)
+        # What is not sent yet when it is closed is dropped, and does not stand in the queue before the next one.
+        source.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         target, _peer = listener.accept()
     stop = threading.Event()
 

@@ -314,7 +314,8 @@ def test_an_interfaces_name_in_a_container_is_not_in_nft(option, base):
     listing = run("nft", "list", "ruleset").stdout
     for name in NAMES:
         given = {"interface_name": name, "driver_opts": {**SECURED, "ifname": name}}
-        do(attachment(**{option: given[option]}))
+        do(engine.detach("base", "c2"))  # a further name would make a further endpoint
+        do(attachment(**{"published_ports": ["9090:80"], "driver_opts": SECURED, option: given[option]}))
         assert name in interfaces("c2")
         assert run("nft", "list", "ruleset").stdout == listing
         assert drift("base") == []

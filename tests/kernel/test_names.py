@@ -23,6 +23,7 @@ import rig
 from engine import absent, attach, detach, do, drift, no_namespace, present, refusal, sandwich
 from lookup import SILENCE, Answer, ask, found, reverse
 
+pytestmark = pytest.mark.packets
 GATEWAY, GATEWAY6 = "10.1.0.1", "fd00:1::1"
 NET = present("net", "10.1.0.0/24", "fd00:1::/64", dns=True)
 NXDOMAIN, REFUSED = Answer("NXDOMAIN"), Answer("REFUSED")
