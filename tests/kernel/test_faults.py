@@ -17,6 +17,7 @@ from ipaddress import ip_address
 import engine
 import pytest
 import rig
+from ansible_collections.netloom.containers.plugins.module_utils._drivers.registry import DRIVERS, driver
 from ansible_collections.netloom.containers.plugins.module_utils._errors import NetloomError
 from ansible_collections.netloom.containers.plugins.module_utils._names import endpoint_id, network_id
 from ansible_collections.netloom.containers.plugins.module_utils._ports import port_specs
@@ -67,6 +68,13 @@ SECURED = (("port_security", "true"),)
 SLOW = (("burst", "64k"), ("egress_rate", "30mbit"), ("ingress_rate", "20mbit"))
 SLOWER = (("egress_rate", "3mbit"), ("ingress_rate", "2mbit"))
 PUBLISHED = (SIX, attach("net", "c1", ports=PORTS), attach("net", "c2", ports=port_specs(["91"]), driver_opts=SECURED))
+
+
+def by_driver(name: str, **options) -> engine.Verb:
+    """Return the verb that makes a network of a driver, as its example says."""
+    return present("net", "10.1.0.0/24", driver=name, options=dict(driver(name).EXAMPLE), **options)
+
+
 WIRE = present("net", pool("10.1.0.0/24", gateway="10.1.0.1"), driver="macvlan", options={"parent": "up0"})
 SHIM = present("net", driver="macvlan", options={"parent": "up0", "host_shim": "true"})
 VEPA = present("net", driver="macvlan", options={"parent": "up0", "mode": "vepa"})
@@ -114,17 +122,11 @@ CHANGED = attach(
     secondary=addresses("10.1.0.2", "10.1.0.22"),
 )
 CASES = {
-    "create macvlan with members": Case(
-        present(
-            "net", "10.1.0.0/24", driver="macvlan", options={"parent": "up0", "host_shim": "true"}, connected=["c1"]
-        )
-    ),
     "attach to macvlan": Case(attach("net", "c3"), before=(*ON_WIRE, SHIM)),
     "change macvlan to have a shim": Case(SHIM, before=ON_WIRE),
     "change the mode of macvlan": Case(VEPA, before=ON_WIRE),
     "change the parent of macvlan": Case(ELSEWHERE, before=(*ON_WIRE, SHIM)),
     "detach from macvlan": Case(detach("net", "c1"), before=(*ON_WIRE, SHIM)),
-    "remove macvlan": Case(absent("net", force=True), before=(*ON_WIRE, SHIM)),
     "repair macvlan": Case(present("net"), before=(*ON_WIRE, SHIM), damage=("ip -n c1 link delete eth0",)),
     "create": Case(present("net", "10.1.0.0/24", "fd00:1::/64", labels={"a": "b"})),
     "create internal": Case(present("net", internal=True), before=(OTHER,)),
@@ -199,7 +201,6 @@ OVERLAY = present("net", "10.1.0.0/24", driver="overlay", options={"vni": "42", 
 STATIC = {"vni": "42", "peers": "198.51.100.2", "learning": "false", "endpoints": "10.1.0.9@198.51.100.2"}
 JOINED = (OVERLAY, attach("net", "c1"))
 FIREWALL |= {
-    "create overlay": Case(OVERLAY, lan=True),
     "change peers": Case(
         present("net", options={"vni": "42", "peers": "198.51.100.2,198.51.100.4"}), before=JOINED, lan=True
     ),
@@ -207,7 +208,6 @@ FIREWALL |= {
     "repair overlay": Case(
         present("net"), before=JOINED, damage=("nft flush ruleset", "ip link delete {vxlan}"), lan=True
     ),
-    "remove overlay": Case(absent("net", force=True), before=JOINED, lan=True),
 }
 NAMED = (
     present("net", "10.1.0.0/24", dns=True),
@@ -231,10 +231,20 @@ NAMES = {
         damage=("pkill -KILL dnsmasq", "rm -r /etc/netns", "find /run/netloom/dns -path */hosts/* -delete"),
     ),
 }
+# Every driver that there is goes through these, by its example.
+DRIVEN: dict[str, Case] = {}
+for each in DRIVERS:
+    if driver(each).ATTACHABLE:
+        MADE = by_driver(each, connected=["c1", "c2"])
+        DRIVEN[f"make a network of driver {each} with members"] = Case(MADE, lan=True)
+        DRIVEN[f"repair one of driver {each}"] = Case(
+            present("net"), before=(MADE,), damage=("nft flush ruleset", "ip -n c1 link delete eth0"), lan=True
+        )
+        DRIVEN[f"remove one of driver {each}"] = Case(absent("net", force=True), before=(MADE,), lan=True)
 each_case = pytest.mark.parametrize(
     "case",
     [
-        *(pytest.param(case, id=name) for name, case in CASES.items()),
+        *(pytest.param(case, id=name) for name, case in {**CASES, **DRIVEN}.items()),
         *(pytest.param(case, id=name, marks=pytest.mark.packets) for name, case in {**FIREWALL, **NAMES}.items()),
     ],
 )
@@ -244,7 +254,7 @@ each_case = pytest.mark.parametrize(
 def machine(request):
     for name in CONTAINERS:
         rig.netns(name)
-    for name in ("up0", "up1"):  # parents
+    for name in ("eth0", "up0", "up1"):  # parents
         rig.run("ip", "link", "add", name, "type", "veth", "peer", "name", f"{name}p")
         rig.run("ip", "link", "set", name, "up")
     if "case" in request.fixturenames and request.getfixturevalue("case").lan:
@@ -273,9 +283,14 @@ def failing(
 
 def recording(case: Case) -> tuple[list[str], rig.Snapshot, rig.Snapshot]:
     """Return the names of a case's side effects, and the pictures before it and after it; it is gone again."""
-    case.prepare()
-    before = picture()
-    effects = engine.recorded(case.verb)
+    try:
+        case.prepare()
+        before = picture()
+        effects = engine.recorded(case.verb)
+    except NetloomError as exc:
+        if exc.code == "kernel_unsupported":
+            pytest.skip(exc.message)
+        raise
     after = picture()
     wipe()
     assert effects

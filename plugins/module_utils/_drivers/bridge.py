@@ -72,6 +72,7 @@ ENDPOINT_OPTIONS = {
     **{name: DriverOption(name, _rate) for name in _RATES.values()},
     "burst": DriverOption("burst", _burst, _burst_fits),
 }
+EXAMPLE: dict[str, str] = {}
 ATTACHABLE, BRIDGED, ON_PARENT = True, True, False
 
 

@@ -21,6 +21,7 @@ OPTIONS = {
     "flag": DriverOption("ipvlan_flag", sublinks.one_of("bridge", "private", "vepa")),
 }
 ENDPOINT_OPTIONS = sublinks.ENDPOINT_OPTIONS
+EXAMPLE: dict[str, str] = {"parent": "eth0"}
 ATTACHABLE, BRIDGED, ON_PARENT = True, False, True
 bound, check = sublinks.bound, sublinks.check
 network_resources = sublinks.parent_resources

@@ -23,6 +23,7 @@ OPTIONS = {
     "host_shim": DriverOption("host_shim", flag),
 }
 ENDPOINT_OPTIONS = sublinks.ENDPOINT_OPTIONS
+EXAMPLE: dict[str, str] = {"parent": "eth0"}
 ATTACHABLE, BRIDGED, ON_PARENT = True, False, True
 bound = sublinks.bound
 

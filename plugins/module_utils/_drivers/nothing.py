@@ -15,6 +15,7 @@ from .._resources import Resource
 
 OPTIONS: dict = {}
 ENDPOINT_OPTIONS: dict = {}
+EXAMPLE: dict[str, str] = {}
 ATTACHABLE, BRIDGED, ON_PARENT = False, False, False
 
 

@@ -82,6 +82,7 @@ OPTIONS = {
     "endpoints": DriverOption("endpoints", _endpoints),
 }
 ENDPOINT_OPTIONS = bridge.ENDPOINT_OPTIONS
+EXAMPLE: dict[str, str] = {"vni": "42", "peers": "198.51.100.1,198.51.100.2"}
 ATTACHABLE, BRIDGED, ON_PARENT = True, True, False
 endpoint_resources = bridge.endpoint_resources
 bound, host_addresses = bridge.bound, bridge.host_addresses

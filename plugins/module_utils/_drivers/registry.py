@@ -18,7 +18,8 @@ DRIVERS = ("bridge", "macvlan", "ipvlan", "overlay", "host", "null")
 def driver(name: str):
     """Return the module of a driver.
 
-    Each has OPTIONS and ENDPOINT_OPTIONS (short name to `DriverOption`), ATTACHABLE, BRIDGED (members are behind a bridge
+    Each has OPTIONS and ENDPOINT_OPTIONS (short name to `DriverOption`), EXAMPLE (options that a network can have, as a
+    task gives them; the tests that every driver goes through begin with it), ATTACHABLE, BRIDGED (members are behind a bridge
     of the host, which forwards for them), ON_PARENT (they are on the wire of an interface of the host), `check(network)`,
     `network_resources(network)`, `endpoint_resources(network, endpoint)`, `bound(network, endpoint, port)`, which
     yields the (IP version, address) that a port is published at, and those on a parent the functions of `macvlan`. Where
