@@ -66,12 +66,11 @@ def _aim_at_namespaces(draft: Draft, host: Any, goal: Any) -> dict[str, set[str]
         plugged = [(endpoint, network) for endpoint, network in _plugged(draft, place) if network.dns]
         for _endpoint, network in plugged:
             together.setdefault(network.name, set()).update(other.name for member, other in plugged)
-        servers = [(server, network) for server, network in map(_server, plugged) if server]
+        # Two endpoints on one network have one server.
+        servers = {server: domain_of(network) for server, network in map(_server, plugged) if server}
         if servers and host.is_open(place):
-            search = (domain_of(network) for server, network in servers)
-            goal.desired.append(
-                ResolvConf(container, tuple(server for server, network in servers), tuple(filter(None, search)))
-            )
+            search = dict.fromkeys(filter(None, servers.values()))
+            goal.desired.append(ResolvConf(container, tuple(servers), tuple(search)))
     return together
 
 

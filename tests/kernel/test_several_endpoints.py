@@ -6,8 +6,11 @@
 from __future__ import annotations
 
 import json
+import shutil
+from pathlib import Path
 
 import engine
+import lookup
 import pytest
 import rig
 from engine import EndpointSpec, absent, attach, detach, do, drift, present, refusal, sandwich
@@ -107,6 +110,17 @@ def test_the_default_route_stays_where_it_is_as_further_interfaces_come_and_go()
     assert route() == "a0"
     do(engine.detach("net", "c1", ifname="a0"))
     assert route() == "b0"
+
+
+def test_a_name_server_is_listed_once_and_the_container_is_found_at_both():
+    if not shutil.which("dnsmasq", path="/usr/sbin:/usr/bin"):
+        pytest.skip("dnsmasq is not installed (Debian: dnsmasq-base)")
+    do(present("net", dns=True), attach("net", "c1", ifname="a0"), attach("net", "c1", ifname="a1"))
+    lines = Path("/etc/netns/c1/resolv.conf").read_text().splitlines()[1:]
+    assert lines == ["search net", "nameserver 10.1.0.1"]
+    assert sorted(lookup.found("c2", "c1")) == ["10.1.0.3", "10.1.0.4"]
+    do(detach("net", "c1", ifname="a0"))
+    assert lookup.found("c2", "c1") == ["10.1.0.4"]
 
 
 def test_ports_of_each_interface_lead_to_it():
