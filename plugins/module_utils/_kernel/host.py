@@ -281,6 +281,14 @@ class Host(Seam, Interfaces):
 
         return self.look("read other programs' firewalls", firewall.foreign_forward_drops, networks)
 
+    def queue_max(self) -> int:
+        """Return how many packets a processor queues for interfaces of this host; 0 where the kernel does not say."""
+        return int(_sysctl("net/core/netdev_max_backlog") or 0)
+
+    def neighbours_max(self, version: int) -> int:
+        """Return how many neighbours of an IP version the kernel keeps, for the host and all containers together."""
+        return self.look("read the limits of neighbours", netlink.neighbours_max, self.netlink(HOST), version)
+
     def announce(self, changes: Sequence[Change]) -> None:
         """Tell the neighbours of every address that `changes` gave to a sandbox where it is now."""
         came_up = {(change.after.place, change.after.ifname) for change in changes if isinstance(change.after, Up)}

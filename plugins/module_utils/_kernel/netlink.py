@@ -26,6 +26,7 @@ IP6_RT_PRIO_USER = 1024  # linux/ipv6_route.h: the metric that a route of IPv6 h
 IFA_F_SECONDARY, IFA_F_DEPRECATED = 0x01, 0x20  # linux/if_addr.h; the first of IPv4 only
 _RTM_GETLINK, _RTM_GETADDR, _RTM_GETROUTE, _RTM_GETNSID = 18, 22, 26, 90  # linux/rtnetlink.h
 _NETNSA_NSID, _NETNSA_FD = 1, 3  # linux/net_namespace.h
+_RTM_GETNEIGHTBL, _NDTA_THRESH3 = 66, 4  # linux/rtnetlink.h, linux/neighbour.h
 _IFINFOMSG = struct.Struct("=BxHiII")  # family, type, index, flags, change
 _IFADDRMSG = struct.Struct("=BBBBI")  # family, prefixlen, flags, scope, index
 _RTMSG = struct.Struct("=BBBBBBBBI")  # family, dst_len, src_len, tos, table, protocol, scope, type, flags
@@ -151,6 +152,13 @@ def way(wire: Wire, address: IPv4Address | IPv6Address) -> tuple[int, str]:
         raise
     source = found.get(_RTA_PREFSRC)
     return _number(found.get(_RTA_OIF)), str(ip_address(source)) if source else ""
+
+
+def neighbours_max(wire: Wire, version: int) -> int:
+    """Return how many neighbours of an IP version the kernel keeps, for all namespaces together; 0 if it does not say."""
+    asked = struct.pack("=B3x", FAMILIES[version])
+    tables = (attributes(body, len(asked)) for body in wire.dump(_RTM_GETNEIGHTBL, asked))
+    return max((_number(found.get(_NDTA_THRESH3)) for found in tables), default=0)
 
 
 def _link(body: bytes) -> LinkState:

@@ -21,6 +21,7 @@ from .._errors import NetloomError
 from .._goal import goal_of
 from .._model import PRESENT, EndpointSpec, Network, NetworkSpec
 from .._subnets import Occupied
+from .crowds import crowded
 from .result import Result, as_recorded
 
 
@@ -37,6 +38,8 @@ def network_present(
     `connected` None leaves the members alone; else it lists them all, unless `appends`.
     """
     result = _made(host, spec, connected, appends=appends, dry_run=dry_run)
+    crowds = tuple(crowded(host, result.network, result.members))
+    result = replace(result, outcome=replace(result.outcome, warnings=(*result.outcome.warnings, *crowds)))
     if driver(result.network.driver).BRIDGED and not result.network.internal:
         outcome = result.outcome
         outcome = replace(outcome, warnings=(*outcome.warnings, *host.forward_drops([result.network])))

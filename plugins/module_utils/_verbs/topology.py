@@ -22,6 +22,7 @@ from .._errors import NetloomError, within
 from .._frozen import dataclass
 from .._goal import goal_of
 from .._model import Endpoint, Network
+from .crowds import crowded
 from .result import as_recorded
 from .topology_spec import TopologySpec
 
@@ -226,6 +227,8 @@ def _warnings(draft: Draft, host: Any, names: Iterable[str], slots: Iterable[Slo
     networks = [draft.network(name) for name in names]
     open_to_others = [item for item in networks if item and driver(item.driver).BRIDGED and not item.internal]
     yield from host.forward_drops(open_to_others) if open_to_others else ()
+    for network in networks:
+        yield from crowded(host, network, tuple(draft.members(network.name).values())) if network else ()
     members = (draft.endpoint(slot) for slot in slots)
     pending = [member.container for member in members if member and not host.is_open(member.place)]
     if pending:
