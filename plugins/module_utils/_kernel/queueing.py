@@ -22,6 +22,7 @@ _IFINFOMSG = struct.Struct("=BxHiII")  # family, type, index, flags, change
 _IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_LINKINFO, _IFLA_IFALIAS, _IFLA_INFO_KIND = 1, 3, 18, 20, 1  # linux/if_link.h
 _TCMSG = struct.Struct("=BxxxiIII")  # family, index, handle, parent, info
 _TCA_KIND, _TCA_OPTIONS, _TCA_CHAIN = 1, 2, 11
+_HANDLES = (1 << 16, 2 << 16)  # 1: and 2:, of what takes the place of another one
 _TC_H_ROOT, _TC_H_INGRESS, _INGRESS_HANDLE = 0xFFFFFFFF, 0xFFFFFFF1, 0xFFFF0000  # linux/pkt_sched.h
 # tc_tbf_qopt: two tc_ratespec of (cell_log, linklayer, overhead, cell_align, mpu, rate), then limit, buffer, mtu
 _TBF = struct.Struct("=BBHhHI BBHhHI III")
@@ -43,10 +44,11 @@ _STOLEN, _EGRESS_REDIR = 4, 1  # TC_ACT_STOLEN, TCA_EGRESS_REDIR
 
 
 class Queue(NamedTuple):
-    """What packets to be sent wait in: its kind, and what the kernel says of its options."""
+    """What packets to be sent wait in: its kind, what the kernel says of its options, and its handle."""
 
     kind: str
     options: bytes
+    handle: int
 
 
 class Bucket(NamedTuple):
@@ -117,7 +119,7 @@ def _queue(wire: Wire, index: int, parent: int) -> Queue | None:
     if body is None or not _TCMSG.unpack_from(body)[2]:  # what has no handle is the kernel's
         return None
     found = attributes(body, _TCMSG.size)
-    return Queue(_text(found[_TCA_KIND]), found.get(_TCA_OPTIONS, b""))
+    return Queue(_text(found[_TCA_KIND]), found.get(_TCA_OPTIONS, b""), _TCMSG.unpack_from(body)[2])
 
 
 def _target(body: bytes) -> int | None:
@@ -153,14 +155,18 @@ def set_alias(index: int, alias: str) -> Message:
     return Message(_RTM_NEWLINK, 0, _IFINFOMSG.pack(0, 0, index, 0, 0) + attribute(_IFLA_IFALIAS, alias.encode()))
 
 
-def new_bucket(index: int, per_second: int, burst: int, queue: int) -> Message:
-    """Return the message that makes what an interface sends pass a token bucket; one that is there is changed."""
+def new_bucket(index: int, per_second: int, burst: int, queue: int, instead_of: int = 0) -> Message:
+    """Return the message that makes what an interface sends pass a token bucket; one that is there is changed.
+
+    Or it is thrown away with what is waiting in it, where its handle is the one of `instead_of`.
+    """
+    handle = next(each for each in _HANDLES if each != instead_of) if instead_of else 0
     rate = (0, _LINKLAYER_ETHERNET, 0, 0, 0, min(per_second, _NUMBER_MAX))
     options = attribute(_TCA_TBF_PARMS, _TBF.pack(*rate, *(0,) * 6, queue, 0, 0))
     if per_second >= _NUMBER_MAX:
         options += attribute(_TCA_TBF_RATE64, _LONG.pack(per_second))
     options += attribute(_TCA_TBF_BURST, _NUMBER.pack(burst))
-    body = _TCMSG.pack(0, index, 0, _TC_H_ROOT, 0) + _kind(_TCA_KIND, TBF) + attribute(_TCA_OPTIONS, options)
+    body = _TCMSG.pack(0, index, handle, _TC_H_ROOT, 0) + _kind(_TCA_KIND, TBF) + attribute(_TCA_OPTIONS, options)
     return Message(_RTM_NEWQDISC, NLM_F_CREATE | NLM_F_REPLACE, body)
 
 

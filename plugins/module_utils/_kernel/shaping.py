@@ -106,7 +106,14 @@ def _shape(host: Any, change: Change, resource: Shaper) -> None:
             host.execute(str(change), _gone, wire, queueing.delete_root(index))
     elif resource.kind == TBF:  # what else somebody had there does not come back when a task is undone
         index = host.index(HOST, resource.ifname)
-        message = queueing.new_bucket(index, resource.rate // 8, resource.burst, resource.queue)
+        before: Any = change.before
+        found = None
+        if before is not None and before.burst > resource.burst:
+            # What has been let into the queue can be larger than the new burst (a packet of 64 KB, which the interface
+            # is to cut up), and would wait for ever, and all the rest behind it.
+            found = queueing.root(wire, index)
+        instead_of = found.handle if found and found.kind == TBF else 0
+        message = queueing.new_bucket(index, resource.rate // 8, resource.burst, resource.queue, instead_of)
         host.execute(str(change), _told, wire, message, str(change), "sch_tbf")
 
 
