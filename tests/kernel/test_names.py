@@ -73,6 +73,27 @@ def without_dnsmasq(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, script: str
 # --- what is answered ---
 
 
+def test_a_process_in_a_container_that_calls_itself_our_server_is_not_taken_for_it():
+    do(NET, attach("net", "c1"), attach("net", "c2"))
+    (pid,) = rig.run("pgrep", "-x", "dnsmasq").stdout.split()
+    (_program, *arguments) = Path(f"/proc/{pid}/cmdline").read_text().split("\0")[:-1]
+    program = 'exec -a dnsmasq python3 -c "import time; time.sleep(60)" "$@"'
+    # The arguments of the program stand where those of dnsmasq do not: its own come first.
+    forged = subprocess.Popen(["ip", "netns", "exec", "c2", "bash", "-c", program, "bash", *arguments])
+    try:
+        rig.until(lambda: Path(f"/proc/{forged.pid}/cmdline").read_bytes().startswith(b"dnsmasq\0"))
+        os.kill(int(pid), signal.SIGKILL)
+        rig.until(lambda: not Path(f"/proc/{pid}/cmdline").exists() or not Path(f"/proc/{pid}/cmdline").read_bytes())
+        assert any("name server" in line for line in drift("net"))
+        do(attach("net", "c1"))
+        assert found("c2", "c1") == ["10.1.0.2"]
+        do(absent("net", force=True))
+        assert forged.poll() is None  # it is not ours to end
+    finally:
+        forged.kill()
+        forged.wait()
+
+
 def test_members_find_each_other_by_name_and_alias():
     do(NET, attach("net", "c1", aliases=("db", "db.prod")), attach("net", "c2"))
     for name in ("c1", "db", "DB", "c1.net", "db.net", "db.prod", "db.prod.net"):

@@ -191,7 +191,17 @@ def _arguments(pid: int) -> tuple[str, ...]:
             words = file.read().decode("utf-8", "replace").split("\0")[:-1]
     except OSError:
         return ()
-    return tuple(words[1:]) if words and os.path.basename(words[0]) == "dnsmasq" else ()
+    named = bool(words) and os.path.basename(words[0]) == "dnsmasq"
+    return tuple(words[1:]) if named and _is_on_this_host(pid) else ()
+
+
+def _is_on_this_host(pid: int) -> bool:
+    """Return whether a process is in our network namespace: whoever is root in a container can call one what he likes."""
+    try:
+        theirs, ours = os.stat(f"/proc/{pid}/ns/net"), os.stat("/proc/self/ns/net")
+    except OSError:
+        return False
+    return (theirs.st_dev, theirs.st_ino) == (ours.st_dev, ours.st_ino)
 
 
 def _signal(process: tuple[int, tuple[str, ...]], number: int) -> int | None:
