@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import threading
 
 import engine
 import pytest
@@ -297,6 +298,23 @@ def test_a_lost_renamed_or_altered_member_is_drift_and_comes_back(wire):
     rig.run("ip", "-n", "c1", "link", "set", "eth0", "alias", "mine")
     sandwich(detach("net", "c1"))
     assert "eth0" not in links("c1")
+
+
+def test_a_mac_that_is_about_to_be_given_up_is_waited_for_and_one_that_is_not_is_an_error(wire):
+    rig.netns("old")
+    do(on_lan())
+    mine = ("address", "02:42:c6:33:64:40", "netns", "old", "type", "macvlan", "mode", "bridge")
+    rig.run("ip", "link", "add", "link", "lan0", "name", "eth0", *mine)
+    rig.run("ip", "-n", "old", "link", "set", "eth0", "up")
+    with pytest.raises(engine.NetloomError) as caught:
+        do(attach("net", "c1"))
+    assert caught.value.message == "cannot bring up eth0: Address already in use"
+    assert "eth0" not in links("c1")
+    leaving = threading.Timer(0.5, rig.run, ("ip", "netns", "exec", "old", "ip", "link", "delete", "eth0"))
+    leaving.start()
+    do(attach("net", "c1"))
+    leaving.join()
+    rig.pings("c1", wire.neighbour)
 
 
 def test_a_parent_that_is_down_or_gone_is_said(wire):

@@ -9,6 +9,7 @@ Collection-private. Floor 4.
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import time
 from collections.abc import Iterator
@@ -17,8 +18,9 @@ from typing import Any, Callable, NamedTuple
 
 from .._errors import NetloomError
 
-_BUSY_TRIES = 5
-_BUSY_STEP_SECONDS = 0.01
+_BUSY_STEP_SECONDS = 0.01  # longer each time
+# A MAC address is taken (macvlan) for as long as the kernel is at removing the namespace of a container that was restarted.
+_TRIES = {errno.EBUSY: 5, errno.EADDRINUSE: 24}
 _CODES = {
     errno.EPERM: "permission_denied",
     errno.EACCES: "permission_denied",
@@ -50,18 +52,18 @@ class Seam:
     def execute(self, what: str, act: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Carry out one side effect and return what `act` returns. Nothing else in the engine changes anything.
 
-        What is busy is tried again, a few times.
+        What is busy, or on its way out, is tried again.
 
         :raises NetloomError: it failed; the text is "cannot `what`: reason".
         """
-        for attempt in range(1, _BUSY_TRIES):
+        for attempt in itertools.count(1):
             try:
                 return self.look(what, act, *args, **kwargs)
             except NetloomError as exc:
-                if _number(exc.__cause__) != errno.EBUSY:
+                if attempt >= _TRIES.get(_number(exc.__cause__) or 0, 1):
                     raise
             time.sleep(_BUSY_STEP_SECONDS * attempt)
-        return self.look(what, act, *args, **kwargs)
+        raise AssertionError  # there is no end to counting
 
     @staticmethod
     def look(what: str, act: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
