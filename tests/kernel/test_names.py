@@ -242,6 +242,7 @@ def test_a_namespace_that_is_removed_takes_its_names_along():
 def test_a_container_that_is_found_stopped_has_no_name_until_it_is_back():
     do(NET, attach("net", "c1", aliases=("db",)), attach("net", "c2"))
     rig.run("ip", "netns", "delete", "c1")
+    rig.until(lambda: len(rig.run("ip", "-o", "link", "show", "type", "veth").stdout.splitlines()) == 1)
     result = engine.result_of(attach("net", "c1"))
     assert {"remove names of c1 on network net", "remove /etc/netns/c1/resolv.conf"} <= {
         *map(str, result.outcome.changes)
