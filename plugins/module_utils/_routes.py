@@ -74,7 +74,7 @@ def check_others(
     taken = {
         (route.destination, route.metric): other.network
         for other in others
-        if other.network != endpoint.network
+        if (other.network, other.seat) != (endpoint.network, endpoint.seat)
         for route in other.routes
         if not route.is_default
     }

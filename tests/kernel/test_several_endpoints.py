@@ -13,6 +13,7 @@ import engine
 import lookup
 import pytest
 import rig
+from ansible_collections.netloom.containers.plugins.module_utils._routes import static_routes
 from engine import EndpointSpec, absent, attach, detach, do, drift, present, refusal, sandwich
 
 
@@ -121,6 +122,17 @@ def test_a_name_server_is_listed_once_and_the_container_is_found_at_both():
     assert sorted(lookup.found("c2", "c1")) == ["10.1.0.3", "10.1.0.4"]
     do(detach("net", "c1", ifname="a0"))
     assert lookup.found("c2", "c1") == ["10.1.0.4"]
+
+
+def test_a_route_is_given_by_one_of_them():
+    routes = static_routes([{"destination": "10.9.0.0/16", "gateway": "10.1.0.2", "metric": None, "type": "unicast"}])
+    do(attach("net", "c1", ifname="a0", routes=routes), attach("net", "c1", ifname="a1"))
+    error = refusal(attach("net", "c1", ifname="a1", routes=routes))
+    assert (error.code, "c1 has 10.9.0.0/16 with metric 0 on network net already" in error.message) == (
+        "option_invalid",
+        True,
+    )
+    assert do(attach("net", "c1", ifname="a0", routes=routes)) == []
 
 
 def test_ports_of_each_interface_lead_to_it():
