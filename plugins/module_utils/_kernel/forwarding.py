@@ -88,8 +88,10 @@ def apply(host: Any, changes: Sequence[Change]) -> None:
         resource: Any = change.resource
         index = host.index(HOST, resource.ifname)
         message = _message(index, resource, present=change.after is not None)
-        act = wire.change if change.after is not None else _delete
-        host.execute(str(change), act, *((message,) if change.after is not None else (wire, message)))
+        if change.after is not None:
+            host.execute(str(change), wire.change, message)
+        else:
+            host.execute(str(change), _delete, wire, message)
 
 
 def _forget(host: Any, ifname: str, peers: Iterable[str]) -> None:

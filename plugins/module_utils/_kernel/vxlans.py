@@ -114,18 +114,11 @@ def apply(host: Any, changes: Sequence[Change]) -> None:
     """
     for change in changes:
         if change.after is None:
-            _remove(host, change.before)  # type: ignore[arg-type]
+            from . import linking
+
+            linking.remove(host, [change.before])  # or it has gone with the interface that its packets leave by
         else:
             _make(host, change.before, change.after)  # type: ignore[arg-type]
-
-
-def _remove(host: Any, before: Vxlan) -> None:
-    from . import messages
-
-    index = host.find_index(HOST, before.name)
-    if index:  # it goes with the interface that its packets leave by
-        deletion = messages.delete_link(index)
-        host.execute(f"remove interface {before.name}", host.gone, host.netlink(HOST).change, deletion)
 
 
 def _make(host: Any, before: Vxlan | None, after: Vxlan) -> None:
