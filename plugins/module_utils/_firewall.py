@@ -45,11 +45,14 @@ _IIFNAME, _OIFNAME, _VERSION = meta("iifname"), meta("oifname"), meta("nfproto")
 _FROM_BRIDGES, _TO_BRIDGES = match(_IIFNAME, "@bridges"), match(_OIFNAME, "@bridges")
 _OUT = match(_OIFNAME, "@bridges", "!=")
 _LOOP = match(concat(_IIFNAME, _OIFNAME), "@loops")
+_CHECKED = match(concat(_VERSION, _IIFNAME), "@checked")
 _FROM_INTERNAL, _TO_INTERNAL = match(_IIFNAME, "@internal"), match(_OIFNAME, "@internal")
 _TO_PROTECTED = match(concat(_VERSION, _OIFNAME), "@protected")
 _FROM_TRANSLATED = match(concat(_VERSION, _IIFNAME), "@translated")
 _LOOPBACK = {"prefix": {"addr": "127.0.0.0", "len": 8}}
 _NO_ROUTE_BACK = match({"fib": {"result": "oif", "flags": ["saddr", "iif"]}}, False)
+_NO_ROUTE_ON = match({"fib": {"result": "oif", "flags": ["daddr", "iif"]}}, False)
+_GROUPS = {"prefix": {"addr": "ff00::", "len": 8}}
 _DESTINATION = {"fib": {"result": "type", "flags": ["daddr"]}}
 _SOURCE = {"fib": {"result": "type", "flags": ["saddr"]}}
 _TO_HOST = match(_DESTINATION, "local")
@@ -97,8 +100,11 @@ _CHAINS = {
             # may have set it for all interfaces (kube-proxy does).
             "loopback": [match(_IIFNAME, "lo", "!="), match(payload("ip", "daddr"), _LOOPBACK), DROP],
             # A forged source has no route back through the bridge. The kernel's fib lets 0.0.0.0 to broadcast
-            # (DHCP) and :: to link-local multicast (DAD) pass.
-            "source": [match(concat(_VERSION, _IIFNAME), "@checked"), _NO_ROUTE_BACK, DROP],
+            # (DHCP) and :: to link-local multicast (DAD) pass. With br_netfilter, what a member that is a router sends on
+            # to another one is seen here too: what stays on the bridge, and is not for the host, is between members.
+            "source": [_CHECKED, _NO_ROUTE_BACK, _NO_ROUTE_ON, DROP],
+            # An IPv6 group has a route on every interface.
+            "source-to-group": [_CHECKED, match(payload("ip6", "daddr"), _GROUPS), _NO_ROUTE_BACK, DROP],
         },
         "filter",
         "prerouting",

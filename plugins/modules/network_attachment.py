@@ -137,8 +137,10 @@ options:
         out through another member.
       - Of one destination and metric, a container has one route. One that somebody else has made is kept, with a
         warning.
-      - Where the host has C(net.bridge.bridge-nf-call-iptables) switched on, as Docker has it, what another member
-        forwards to a container is dropped unless its source is in the subnet of the network.
+      - Where the host has C(net.bridge.bridge-nf-call-iptables) switched on, as Docker has it, what one member forwards
+        to another one is dropped if neither its source nor its destination is in a subnet of the network. A network
+        between routers only should be one on which the host has no address (driver option C(gateway_mode_ipv4)
+        V(isolated)); there it passes.
     type: list
     elements: dict
     suboptions:

@@ -84,12 +84,17 @@ def source(container: str, target: str) -> str:
     return json.loads(rig.run("ip", "-j", "-n", container, "route", "get", target).stdout)[0]["prefsrc"]
 
 
+def bridged(called: int) -> None:
+    """Switch on or off that frames from member to member pass the host's firewall; they do not where there is no switch."""
+    for name in ("iptables", "ip6tables"):
+        rig.run("sysctl", "-q", "-w", f"net.bridge.bridge-nf-call-{name}={called}", check=False)
+
+
 @pytest.fixture(autouse=True)
 def machine() -> None:
     for name in ("c1", "c2", "r1", "r2", "s1", "s2"):
         rig.netns(name)
-    for name in ("iptables", "ip6tables"):  # else what a router brings in has a source that its network has not
-        rig.run("sysctl", "-q", "-w", f"net.bridge.bridge-nf-call-{name}=0", check=False)
+    bridged(1)  # as Docker leaves it
     do(NET)
 
 
@@ -114,7 +119,9 @@ def both(routers: dict[int, str] | None = None, **more: Any) -> list[dict[str, A
 # --- routes ---
 
 
-def test_routes_lead_to_what_is_behind_a_neighbour_and_one_that_leads_nowhere_drops(behind):
+@pytest.mark.parametrize("called", [0, 1], ids=["alone", "bridge-nf-call-iptables"])
+def test_routes_lead_to_what_is_behind_a_neighbour_and_one_that_leads_nowhere_drops(behind, called):
+    bridged(called)
     dropped = [{"destination": SERVERS[version][1], "type": "blackhole"} for version in (4, 6)]
     do(attach("net", "c1"), attach("net", "c2"))
     for version in (4, 6):

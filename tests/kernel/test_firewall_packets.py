@@ -269,6 +269,25 @@ def test_no_forged_source_leaves_the_host(wire, version):
     datagram("c11", wire.netns, neighbour(wire)[version], expect=True)
 
 
+def test_no_forged_source_speaks_to_a_group_that_the_host_is_in(wire):
+    bridge(1, **NAT)
+    forged = "2001:db8:5::5"
+    run("ip", "address", "add", forged, "dev", "lo", "nodad", netns="c11")
+    group = "ff02::1%eth0"  # all nodes
+    with inside("c11"):
+        senders = {
+            source: socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) for source in (forged, addresses(1, 11)[6])
+        }
+    with contextlib.ExitStack() as stack, socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as host:
+        host.bind(("::", PORT))
+        host.settimeout(1)
+        for source, sender in senders.items():
+            stack.enter_context(sender).bind((source, 0))
+            with inside("c11"):
+                sender.sendto(b"x", (group, PORT))
+        assert host.recvfrom(1)[1][0] == addresses(1, 11)[6]  # sent after the forged one
+
+
 def test_a_member_finds_out_that_the_gateway_holds_an_address_already(wire):
     bridge(1, **NAT)
     run("ip", "address", "add", f"{addresses(1, 1)[6]}/64", "dev", "eth0", netns="c11")

@@ -238,7 +238,7 @@ def test_the_table_is_one_of_its_own():
 @pytest.mark.parametrize(
     ("chain", "names"),
     [
-        ("prerouting", ["loopback", "source"]),
+        ("prerouting", ["loopback", "source", "source-to-group"]),
         ("published", ["publish4-at", "publish4", "publish6-at", "publish6"]),
         ("incoming", ["incoming"]),
         ("outgoing", ["loopback-ipv6", "outgoing"]),
@@ -287,7 +287,7 @@ def test_every_set_is_asked_and_every_set_that_is_asked_is_there():
     assert asked == set(TABLE.sets)
 
 
-def test_a_forged_source_is_one_without_a_route_back():
+def test_a_forged_source_is_one_without_a_route_back_in_what_leaves_the_bridge():
     assert rules("prerouting")["source"] == [
         {
             "match": {
@@ -297,6 +297,7 @@ def test_a_forged_source_is_one_without_a_route_back():
             }
         },
         {"match": {"op": "==", "left": {"fib": {"result": "oif", "flags": ["saddr", "iif"]}}, "right": False}},
+        {"match": {"op": "==", "left": {"fib": {"result": "oif", "flags": ["daddr", "iif"]}}, "right": False}},
         {"drop": None},
     ]
 
