@@ -17,6 +17,8 @@ from ._frozen import dataclass
 from ._model import Network, Uplink
 
 PORT = 4789  # RFC 7348, section 5
+EVPN = "evpn"  # RFC 8365
+CONTROL_PLANES = ("none", EVPN)
 OVERHEAD = {4: 50, 6: 70}  # bytes: the outer IP header, UDP (8), VXLAN (8), the inner Ethernet header (14)
 
 
@@ -36,6 +38,7 @@ class Asked(NamedTuple):
     peers: tuple[str, ...]  # sorted; this host's own address may be among them
     parent: str
     learning: bool
+    evpn: bool
     endpoints: tuple[Member, ...]
     mtu: int  # 0: what fits
 
@@ -61,12 +64,14 @@ def asked(network: Network) -> Asked:
     """Return what a network's driver options, which are canonical, ask for."""
     options = dict(network.options)
     members = (item.replace("@", "=").split("=") for item in _items(options.get("endpoints", "")))
+    evpn = options.get("control_plane") == EVPN
     return Asked(
         int(options.get("vni", 0)),
         int(options.get("port", PORT)),
         tuple(_items(options.get("peers", ""))),
         options.get("parent", ""),
-        options.get("learning") != "false",
+        options.get("learning") != "false" and not evpn,
+        evpn,
         tuple(Member(*item) for item in members),
         int(options.get("mtu", 0)),
     )

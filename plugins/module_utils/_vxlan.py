@@ -19,7 +19,9 @@ EVERYBODY = "00:00:00:00:00:00"  # stands for whatever MAC has no entry of its o
 class Vxlan(Resource):
     """A VXLAN device of ours, as a port of `master`. `tag` is the ownership mark, kept in the link's alias.
 
-    `learning` False: it learns no MACs from what arrives, and answers for the neighbours that it was told of.
+    `learning` False: it learns no MACs from what arrives, and answers for the neighbours that it was told of. With `evpn`
+    it does neither: a routing daemon fills its table, which is none of ours, and `suppressing`, the port of the bridge
+    learns nothing and has the bridge answer for its neighbours.
     """
 
     name: str
@@ -33,6 +35,8 @@ class Vxlan(Resource):
     mac: str
     tag: str
     isolated: bool = False
+    evpn: bool = False
+    suppressing: bool = False
     rank = 41
     handler = "vxlans"
     needs = "vxlan"
@@ -43,7 +47,7 @@ class Vxlan(Resource):
 
     @property
     def fixed(self):
-        return (self.vni, self.port, self.local, self.underlay, self.learning)
+        return (self.vni, self.port, self.local, self.underlay, self.learning, self.evpn)
 
     @property
     def title(self):
@@ -82,8 +86,34 @@ class Forwarding(Resource):
 
 
 @dataclass(frozen=True)
+class Station(Resource):
+    """An entry of a bridge's forwarding table: `mac` is behind the port `ifname`, before it has sent anything."""
+
+    ifname: str
+    mac: str
+    rank = 65
+    handler = "forwarding"
+    verbs = ("add", "change", "remove")
+
+    @property
+    def key(self):
+        return ("station", self.ifname, self.mac)
+
+    @property
+    def parent(self):
+        return ("link", HOST, self.ifname)
+
+    @property
+    def title(self):
+        return f"{self.mac} behind {self.ifname}"
+
+    def facts(self):
+        return {"mac": self.mac}
+
+
+@dataclass(frozen=True)
 class Neighbour(Resource):
-    """An address that a VXLAN device answers for, with the MAC that it has."""
+    """An address that a VXLAN device, or a bridge with a port that is `suppressing`, answers for, with its MAC."""
 
     ifname: str
     address: str

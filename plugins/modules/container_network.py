@@ -94,6 +94,10 @@ options:
       - "C(endpoints), driver V(overlay) with C(learning) false only: list of the members of other hosts, each as
         C(ADDRESS@PEER) or C(ADDRESS=MAC@PEER). An IPv6 address needs a MAC address; that of an IPv4 address is the one
         that members have here, unless given. The host answers for them, and nothing is sent anywhere else."
+      - "C(control_plane), driver V(overlay) only: who tells a host which members are on which other host. V(none), unless
+        set, is C(learning) or C(endpoints). V(evpn) is a routing daemon of the host that speaks BGP EVPN (RFC 8365),
+        such as FRR: it is told of the members here, and fills the VXLAN device's table. C(peers) are then those that are
+        heard."
     type: dict
   enable_ipv4:
     description: Whether members get IPv4 addresses. True for a new network unless set.

@@ -13,8 +13,8 @@ from ipaddress import ip_address, ip_interface
 
 from .. import _overlay
 from .._errors import NetloomError
-from .._model import HOST, IPAddress, Network
-from .._names import address, interface_name, local_mac, mac_address, mac_of, network_tag
+from .._model import HOST, Endpoint, IPAddress, Network
+from .._names import address, interface_name, local_mac, mac_address, mac_of, nearest, network_tag
 from .._resources import Resource, Sysctl, Up
 from . import bridge
 from .options import DriverOption, flag
@@ -55,6 +55,14 @@ def _peers(text: str, option: str) -> str:
     return ",".join(map(str, sorted(found, key=int)))
 
 
+def _control_plane(text: str, option: str) -> str:
+    if text not in _overlay.CONTROL_PLANES:
+        known = ", ".join(_overlay.CONTROL_PLANES)
+        words = f"{text!a} is not one of {known}{nearest(text, _overlay.CONTROL_PLANES)}"
+        raise NetloomError("option_invalid", f"{option}: {words}")
+    return text
+
+
 def _endpoints(text: str, option: str) -> str:
     found: dict[IPAddress, str] = {}
     for item in (item.strip() for item in text.split(",") if item.strip()):
@@ -79,12 +87,12 @@ OPTIONS = {
     "parent": DriverOption("parent", interface_name),
     "port": DriverOption("port", _number(_PORT_MAX)),
     "learning": DriverOption("learning", flag),
+    "control_plane": DriverOption("control_plane", _control_plane),
     "endpoints": DriverOption("endpoints", _endpoints),
 }
 ENDPOINT_OPTIONS = bridge.ENDPOINT_OPTIONS
 EXAMPLE: dict[str, str] = {"vni": "42", "peers": "198.51.100.1,198.51.100.2"}
 ATTACHABLE, BRIDGED, ON_PARENT = True, True, False
-endpoint_resources = bridge.endpoint_resources
 bound, host_addresses = bridge.bound, bridge.host_addresses
 
 
@@ -97,8 +105,11 @@ def check(network: Network) -> None:
             "option_invalid",
             f"driver_options.vni: is required by driver overlay: a number from 1 to {_VNI_MAX}, the same on every host",
         )
-    if wanted.endpoints and wanted.learning:
-        raise NetloomError("option_invalid", "driver_options.endpoints: is for learning: false")
+    if wanted.evpn and dict(network.options).get("learning") == "true":
+        raise NetloomError("option_invalid", "driver_options.learning: is not for control_plane: evpn")
+    if wanted.endpoints and (wanted.learning or wanted.evpn):
+        without = "" if wanted.learning else ", without control_plane: evpn"
+        raise NetloomError("option_invalid", f"driver_options.endpoints: is for learning: false{without}")
     subnets = [pool.subnet for pool in network.pools]
     for member in wanted.endpoints:
         if member.peer not in wanted.peers:
@@ -134,6 +145,8 @@ def network_resources(network: Network) -> Iterator[Resource]:
         mac=local_mac(network.id[12:]),  # other digits than a bridge has
         tag=network_tag(network.name, network.id),
         isolated=dict(network.options).get("icc") == "false",
+        evpn=wanted.evpn,
+        suppressing=wanted.evpn,
     )
     # A port of a bridge needs no address. To answer for IPv6 neighbours it needs IPv6 all the same.
     answers6 = any(":" in member.address for member in wanted.endpoints)
@@ -146,3 +159,17 @@ def network_resources(network: Network) -> Iterator[Resource]:
             yield Forwarding(name, member.mac, member.peer)
             yield Neighbour(name, member.address, member.mac)
     yield Up(HOST, name)
+
+
+def endpoint_resources(network: Network, endpoint: Endpoint) -> Iterator[Resource]:
+    """Yield what a member of a bridge has, and what a routing daemon tells the other hosts of it."""
+    yield from bridge.endpoint_resources(network, endpoint)
+    if not _overlay.asked(network).evpn:
+        return
+    from .._vxlan import Neighbour, Station
+
+    yield Station(endpoint.host_ifname, endpoint.mac)
+    own = {address.version for address in bridge.host_addresses(network)}
+    for interface in endpoint.addresses:
+        if interface.version == 4 or 6 in own:  # else the bridge has no IPv6
+            yield Neighbour(network.ifname, str(interface.ip), endpoint.mac)

@@ -3,7 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a VXLAN device sends where: its forwarding table, and the neighbours that it answers for.
 
-What it has learned by itself is not ours, but is forgotten with the peer that it was learned from.
+What it has learned by itself is not ours, but is forgotten with the peer that it was learned from. Where a routing
+daemon fills the table, that is not ours either: what it is to tell other hosts is, members behind ports of a bridge and
+the bridge's neighbours.
 Collection-private. Floor 4.
 """
 
@@ -19,14 +21,15 @@ from typing import Any, NamedTuple
 from .._changes import Change
 from .._model import HOST
 from .._resources import Resource
-from .._vxlan import EVERYBODY, Forwarding, Neighbour
-from .netlink import FAMILIES
+from .._vxlan import EVERYBODY, Forwarding, Neighbour, Station
+from .netlink import FAMILIES, LinkState
 from .wire import NLM_F_CREATE, NLM_F_REPLACE, Message, Wire, attribute, attributes
 
 _RTM_NEWNEIGH, _RTM_DELNEIGH, _RTM_GETNEIGH = 28, 29, 30  # linux/rtnetlink.h
 _NDMSG = struct.Struct("=BxHiHBB")  # family, index, state, flags, type
 _NDA_DST, _NDA_LLADDR, _NDA_IFINDEX = 1, 2, 8  # linux/neighbour.h
 _NTF_SELF = 0x02  # of the device itself, not of the bridge that it is a port of
+_NTF_MASTER = 0x04  # of the bridge
 _NUD_NOARP, _NUD_PERMANENT = 0x40, 0x80
 _NLM_F_APPEND = 0x800
 
@@ -40,12 +43,16 @@ class _Entry(NamedTuple):
 
 
 def observe(host: Any, wanted: Sequence[Any]) -> Iterator[Resource]:
-    """Yield what there is of a device's entries that somebody has put there, wanted or not; and wanted neighbours."""
+    """Yield what there is of a VXLAN device's entries that somebody has put there, wanted or not; and what is wanted of
+    its neighbours, and of a bridge's neighbours and entries."""
     for ifname in dict.fromkeys(resource.ifname for resource in wanted):
         link = host.link(HOST, ifname)
-        if link is None or link.kind != "vxlan":
+        if link is None:
             continue
         wire = host.netlink(HOST)
+        if link.kind != "vxlan":
+            yield from _bridged(wire, link, [each for each in wanted if each.ifname == ifname])
+            continue
         entries = (entry for entry in _entries(wire, link.ifindex) if not entry.learned)
         yield from (Forwarding(ifname, entry.mac, entry.peer) for entry in entries)
         asked = {each.address for each in wanted if isinstance(each, Neighbour) and each.ifname == ifname}
@@ -61,6 +68,35 @@ def _entries(wire: Wire, index: int) -> Iterator[_Entry]:
         if at == index and flags & _NTF_SELF and _NDA_DST in found:
             mac, peer = found[_NDA_LLADDR].hex(":"), str(ip_address(found[_NDA_DST]))
             yield _Entry(mac, peer, not state & _NUD_PERMANENT)
+
+
+def _bridged(wire: Wire, link: LinkState, wanted: Sequence[Any]) -> Iterator[Resource]:
+    """Yield what is wanted of a bridge's neighbours, or of its entries for a port, as somebody has put it there.
+
+    Each is asked for by itself: it costs the same however many there are.
+    """
+    for address in dict.fromkeys(each.address for each in wanted if isinstance(each, Neighbour)):
+        header = _NDMSG.pack(FAMILIES[ip_address(address).version], 0, link.ifindex, 0, 0, 0)
+        _at, state, mac = _asked(wire, header + _destination(address))
+        if state & _NUD_PERMANENT:
+            yield Neighbour(link.name, address, mac)
+    for mac in dict.fromkeys(each.mac for each in wanted if isinstance(each, Station)):
+        header = _NDMSG.pack(socket.AF_BRIDGE, 0, link.ifindex, 0, _NTF_MASTER, 0)
+        at, state, _mac = _asked(wire, header + _hardware(mac))
+        if at == link.ifindex and state & _NUD_NOARP:
+            yield Station(link.name, mac)
+
+
+def _asked(wire: Wire, request: bytes) -> tuple[int, int, str]:
+    """Return the interface, the state and the MAC of an entry; nothing of each if there is none."""
+    try:
+        body = wire.ask(_RTM_GETNEIGH, request)
+    except OSError as exc:
+        if exc.errno in (errno.ENOENT, errno.EINVAL):  # EINVAL: the interface is a port of no bridge
+            return 0, 0, ""
+        raise
+    _family, _pad, at, state, _flags, _type = _NDMSG.unpack_from(body)
+    return at, state, attributes(body, _NDMSG.size).get(_NDA_LLADDR, b"").hex(":")
 
 
 def _neighbours(wire: Wire, index: int, ifname: str) -> Iterator[Neighbour]:
@@ -110,18 +146,28 @@ def _delete(wire: Wire, message: Message) -> None:
             raise
 
 
-def _message(index: int, resource: Forwarding | Neighbour, *, present: bool) -> Message:
+def _message(index: int, resource: Forwarding | Neighbour | Station, *, present: bool) -> Message:
     """Return the message that adds an entry, or removes it."""
-    mac = attribute(_NDA_LLADDR, bytes.fromhex(resource.mac.replace(":", "")))
+    how, to = NLM_F_REPLACE, b""
     if isinstance(resource, Neighbour):
-        address = ip_address(resource.address)
-        family, state, flags, how = FAMILIES[address.version], _NUD_PERMANENT, 0, NLM_F_REPLACE
+        to = _destination(resource.address)
+        family, state, flags = FAMILIES[ip_address(resource.address).version], _NUD_PERMANENT, 0
+    elif isinstance(resource, Station):
+        family, state, flags = socket.AF_BRIDGE, _NUD_NOARP, _NTF_MASTER
     else:
-        address = ip_address(resource.peer)
+        to = _destination(resource.peer)
         family, state, flags = socket.AF_BRIDGE, _NUD_NOARP | _NUD_PERMANENT, _NTF_SELF
         # Of one MAC, only that of everybody goes to more than one peer.
         how = _NLM_F_APPEND if resource.mac == EVERYBODY else NLM_F_REPLACE
-    body = _NDMSG.pack(family, 0, index, state, flags, 0) + attribute(_NDA_DST, address.packed) + mac
+    body = _NDMSG.pack(family, 0, index, state, flags, 0) + to + _hardware(resource.mac)
     if present:
         return Message(_RTM_NEWNEIGH, NLM_F_CREATE | how, body)
     return Message(_RTM_DELNEIGH, 0, body)
+
+
+def _destination(address: str) -> bytes:
+    return attribute(_NDA_DST, ip_address(address).packed)
+
+
+def _hardware(mac: str) -> bytes:
+    return attribute(_NDA_LLADDR, bytes.fromhex(mac.replace(":", "")))

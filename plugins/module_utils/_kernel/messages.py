@@ -135,6 +135,14 @@ def set_port(index: int, *, isolated: bool, hairpin: bool) -> Message:
     return Message(_RTM_NEWLINK, 0, encoded(shape, _number(index)))
 
 
+def set_suppressing(index: int, *, suppressing: bool) -> Message:
+    """Return the message that has a port of a bridge learn nothing, and the bridge answer for its neighbours."""
+    flags = (("IFLA_BRPORT_LEARNING", int(not suppressing)), ("IFLA_BRPORT_NEIGH_SUPPRESS", int(suppressing)))
+    slave = (("IFLA_INFO_SLAVE_KIND", "bridge"), ("IFLA_INFO_SLAVE_DATA", flags))
+    shape = ("ifinfmsg", (("index", NUMBER),), (("IFLA_LINKINFO", slave),))
+    return Message(_RTM_NEWLINK, 0, encoded(shape, _number(index)))
+
+
 def set_up(index: int, *, up: bool) -> Message:
     shape = ("ifinfmsg", (("index", NUMBER), ("flags", IFF_UP if up else 0), ("change", IFF_UP)), ())
     return Message(_RTM_NEWLINK, 0, encoded(shape, _number(index)))

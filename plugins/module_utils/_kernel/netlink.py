@@ -65,6 +65,7 @@ class LinkState(NamedTuple):
     inet6: bytes
     netnsid: int = -1
     data: bytes = b""  # attributes that only its kind has
+    port: bytes = b""  # attributes that only a port of a bridge has
 
 
 class AddressState(NamedTuple):
@@ -165,7 +166,8 @@ def _link(body: bytes) -> LinkState:
     _family, _type, index, flags, _change = _IFINFOMSG.unpack_from(body)
     found = attributes(body, _IFINFOMSG.size)
     info = attributes(found.get(_IFLA_LINKINFO, b""))
-    port = attributes(info.get(_IFLA_INFO_SLAVE_DATA, b""))
+    port = info.get(_IFLA_INFO_SLAVE_DATA, b"")
+    flags_of_port = attributes(port)
     families = attributes(found.get(_IFLA_AF_SPEC, b""))
     return LinkState(
         index,
@@ -177,12 +179,13 @@ def _link(body: bytes) -> LinkState:
         _text(found.get(_IFLA_IFALIAS)),
         _number(found.get(_IFLA_MASTER)),
         _number(found.get(_IFLA_LINK)),
-        any(port.get(_IFLA_BRPORT_ISOLATED, b"")),
-        any(port.get(_IFLA_BRPORT_MODE, b"")),
+        any(flags_of_port.get(_IFLA_BRPORT_ISOLATED, b"")),
+        any(flags_of_port.get(_IFLA_BRPORT_MODE, b"")),
         attributes(families.get(socket.AF_INET, b"")).get(_IFLA_INET_CONF, b""),
         attributes(families.get(socket.AF_INET6, b"")).get(_IFLA_INET6_CONF, b""),
         _S32.unpack(found[_IFLA_LINK_NETNSID])[0] if _IFLA_LINK_NETNSID in found else -1,
         info.get(_IFLA_INFO_DATA, b""),
+        port,
     )
 
 

@@ -31,6 +31,7 @@ _IFINFOMSG = struct.Struct("=BxHiII")
 _IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_MASTER, _IFLA_LINKINFO = 1, 3, 4, 10, 18  # linux/if_link.h
 _IFLA_INFO_KIND, _IFLA_INFO_DATA = 1, 2
 _ID, _LINK, _LOCAL, _LEARNING, _PROXY, _PORT, _LOCAL6 = 1, 3, 4, 7, 11, 15, 17  # IFLA_VXLAN_*
+_IFLA_BRPORT_LEARNING, _IFLA_BRPORT_NEIGH_SUPPRESS = 8, 32
 _NUMBER = struct.Struct("=I")
 _NESTED = 1 << 15  # NLA_F_NESTED
 
@@ -72,7 +73,14 @@ def _state(host: Any, found: LinkState, wanted: Vxlan) -> Vxlan:
         mac=found.mac,
         tag=found.alias,
         isolated=found.isolated,
+        evpn=facts.evpn,
+        suppressing=_is_suppressing(found),
     )
+
+
+def _is_suppressing(link: LinkState) -> bool:
+    port = attributes(link.port)
+    return any(port.get(_IFLA_BRPORT_NEIGH_SUPPRESS, b"")) and not any(port.get(_IFLA_BRPORT_LEARNING, b""))
 
 
 class _Facts(NamedTuple):
@@ -83,17 +91,20 @@ class _Facts(NamedTuple):
     local: str
     link: int  # index of the interface that packets leave by, 0 where the routes decide
     learning: bool
+    evpn: bool  # it neither learns nor answers for neighbours
 
 
 def _facts(link: LinkState) -> _Facts:
     data = attributes(link.data)
     local = data.get(_LOCAL) or data.get(_LOCAL6, b"")
+    learning, proxy = (any(data.get(kind, b"")) for kind in (_LEARNING, _PROXY))
     return _Facts(
         _NUMBER.unpack(data.get(_ID, bytes(4)))[0],
         int.from_bytes(data.get(_PORT, b""), "big"),
         str(ip_address(local)) if local else "",
         _NUMBER.unpack(data.get(_LINK, bytes(4)))[0],
-        any(data.get(_LEARNING, b"")) and not any(data.get(_PROXY, b"")),
+        learning and not proxy,
+        not learning and not proxy,
     )
 
 
@@ -140,9 +151,13 @@ def _make(host: Any, before: Vxlan | None, after: Vxlan) -> None:
     if before is not None and before.mac != after.mac:
         outer["address"] = after.mac
     host.execute(f"configure interface {after.name}", wire.change, messages.set_link(index, alias=after.tag, **outer))
-    if after.isolated != (before.isolated if before is not None else False):
+    kept = before if before is not None and before.master == after.master else None  # a new port has none of its flags
+    if after.isolated != (kept is not None and kept.isolated):
         settings = messages.set_port(index, isolated=after.isolated, hairpin=False)
         host.execute(f"configure port {after.name}", wire.change, settings)
+    if after.suppressing != (kept is not None and kept.suppressing):
+        settings = messages.set_suppressing(index, suppressing=after.suppressing)
+        host.execute(f"configure neighbours of {after.name}", wire.change, settings)
 
 
 def _new(vxlan: Vxlan, master: int, link: int | str) -> Message:
@@ -152,7 +167,7 @@ def _new(vxlan: Vxlan, master: int, link: int | str) -> Message:
     data += attribute(_LOCAL if local.version == 4 else _LOCAL6, local.packed)
     data += attribute(_PORT, struct.pack("!H", vxlan.port))
     data += attribute(_LEARNING, bytes([vxlan.learning]))
-    if not vxlan.learning:
+    if not vxlan.learning and not vxlan.evpn:
         data += attribute(_PROXY, b"\1")
     if link:
         data += attribute(_LINK, _NUMBER.pack(link))

@@ -12,7 +12,13 @@ import pytest
 from ansible_collections.netloom.containers.plugins.module_utils import _codec, _inspect, _overlay
 from ansible_collections.netloom.containers.plugins.module_utils import _resolve as resolve
 from ansible_collections.netloom.containers.plugins.module_utils._drivers import overlay
-from ansible_collections.netloom.containers.plugins.module_utils._model import HostFacts, NetworkSpec, PoolSpec, Uplink
+from ansible_collections.netloom.containers.plugins.module_utils._model import (
+    Endpoint,
+    HostFacts,
+    NetworkSpec,
+    PoolSpec,
+    Uplink,
+)
 from ansible_collections.netloom.containers.plugins.module_utils._names import pairs
 from ansible_collections.netloom.containers.plugins.module_utils._overlay import Asked, Underlay
 from ansible_collections.netloom.containers.plugins.module_utils._resources import Bridge, Ruleset
@@ -21,6 +27,7 @@ from ansible_collections.netloom.containers.plugins.module_utils._vxlan import (
     Admission,
     Forwarding,
     Neighbour,
+    Station,
     Vxlan,
 )
 
@@ -74,7 +81,7 @@ def test_a_member_elsewhere_has_the_mac_that_members_have_unless_told():
 
 
 def test_what_is_not_given_is_the_port_of_rfc_7348_learning_and_no_peers():
-    assert asked() == Asked(42, 4789, (), "", True, (), 0)
+    assert asked() == Asked(42, 4789, (), "", True, False, (), 0)
 
 
 @pytest.mark.parametrize(
@@ -112,6 +119,12 @@ def test_what_is_not_given_is_the_port_of_rfc_7348_learning_and_no_peers():
             "endpoints: 10.1.0.9 is listed twice, and not alike",
         ),
         ({"endpoints": ["10.1.0.9=01:00:00:00:00:01@203.0.113.2"]}, "endpoints: 01:00:00:00:00:01 is a multicast"),
+        ({"control_plane": "evpm"}, "control_plane: 'evpm' is not one of none, evpn (did you mean evpn?)"),
+        ({"control_plane": "evpn", "learning": True}, "learning: is not for control_plane: evpn"),
+        (
+            {"control_plane": "evpn", "endpoints": ["10.1.0.9@203.0.113.2"], "peers": ["203.0.113.2"]},
+            "endpoints: is for learning: false, without control_plane: evpn",
+        ),
         ({"gateway_mode_ipv4": "isolated"}, "gateway_mode_ipv4: isolated needs internal: true"),
     ],
 )
@@ -270,6 +283,28 @@ def test_a_network_that_does_not_learn_knows_the_members_of_other_hosts_only():
     assert len(made(value, Admission)) == 1
 
 
+def test_what_a_routing_daemon_fills_is_told_of_own_members_only():
+    value = tunnelled(control_plane="evpn", peers=["203.0.113.1", "203.0.113.2"])
+    (vxlan,) = made(value, Vxlan)
+    assert (vxlan.learning, vxlan.evpn, vxlan.suppressing) == (False, True, True)
+    assert (made(value, Forwarding), made(value, Neighbour)) == ([], [])
+    assert len(made(value, Admission)) == 1
+    member = Endpoint(
+        *("net", "c1", "netns", "0" * 64, "veth0", "eth0"),
+        ipv4=ip_interface("10.1.0.9/24"),
+        mac="02:42:0a:01:00:09",
+        secondary=(ip_interface("10.1.0.10/24"),),
+    )
+    resources = [*overlay.endpoint_resources(value, member)]
+    assert [item for item in resources if isinstance(item, (Station, Neighbour))] == [
+        Station(member.host_ifname, "02:42:0a:01:00:09"),
+        Neighbour(value.ifname, "10.1.0.9", "02:42:0a:01:00:09"),
+        Neighbour(value.ifname, "10.1.0.10", "02:42:0a:01:00:09"),
+    ]
+    others = [*overlay.endpoint_resources(tunnelled(), member)]
+    assert not [item for item in others if isinstance(item, (Station, Neighbour))]
+
+
 def test_the_device_is_a_port_of_the_bridge_with_the_same_mtu():
     value = tunnelled(peers=["203.0.113.2"], icc=False)
     (bridge,), (vxlan,) = made(value, Bridge), made(value, Vxlan)
@@ -284,7 +319,7 @@ def test_the_filter_is_that_of_the_ip_version_that_carries_the_packets(vtep, fam
     assert families == {"inet", "bridge", family}
 
 
-@pytest.mark.parametrize("option", [{"vni": 43}, {"port": 4790}, {"learning": False}])
+@pytest.mark.parametrize("option", [{"vni": 43}, {"port": 4790}, {"learning": False}, {"control_plane": "evpn"}])
 def test_what_the_kernel_cannot_change_makes_the_device_anew(option):
     (before,), (after,) = made(tunnelled(), Vxlan), made(tunnelled(**option), Vxlan)
     assert before.fixed != after.fixed
