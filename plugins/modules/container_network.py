@@ -97,7 +97,7 @@ options:
       - "C(control_plane), driver V(overlay) only: who tells a host which members are on which other host. V(none), unless
         set, is C(learning) or C(endpoints). V(evpn) is a routing daemon of the host that speaks BGP EVPN (RFC 8365),
         such as FRR: it is told of the members here, and fills the VXLAN device's table. C(peers) are then those that are
-        heard."
+        heard. The role P(netloom.containers.overlay_evpn#role) sets up both."
     type: dict
   enable_ipv4:
     description: Whether members get IPv4 addresses. True for a new network unless set.
