@@ -22,7 +22,8 @@ Slot = tuple[str, str]  # a network and a seat
 class Draft:
     """What shall become of networks, endpoints and namespaces, by name, slot and name: None removes it.
 
-    The value of a namespace is the topology that it belongs to, empty if it belongs to none.
+    The value of a namespace is the topology that it belongs to, empty if it belongs to none. One that is `kept`, or that
+    has settings, is in the records.
     """
 
     def __init__(self, records: Any):
@@ -31,6 +32,7 @@ class Draft:
         self.endpoints: dict[Slot, Endpoint | None] = {}
         self.namespaces: dict[str, str | None] = {}
         self.settings: dict[str, Any] = {}  # by namespace, those it is to have: pairs of path and value
+        self.kept: set[str] = set()
         self.slots_at: dict[str, dict[Slot, None]] = {}  # place to its slots in `endpoints`
         self._network_entries: dict[str, Any] = {}
         self._endpoint_entries: dict[Slot, Any] = {}
@@ -139,6 +141,13 @@ class Draft:
         if name not in self._namespace_entries:
             self._namespace_entries[name] = self.records.namespace(name)
         return self._namespace_entries[name]
+
+    def put_namespace(self, name: str, topology: str, *, there: bool) -> None:
+        """Have there be a namespace; one that is not there, or is recorded, is recorded."""
+        entry = self.namespace_entry(name)
+        self.namespaces[name] = topology or (entry.value.topology if entry else "")
+        if entry or topology or not there:
+            self.kept.add(name)
 
     def leases(self, network: str) -> Leases:
         """Return who will have which address of a network."""

@@ -71,11 +71,15 @@ def _aim_at_namespace(draft: Draft, goal: _Parts, name: str, owner: str | None) 
     if owner is None:
         goal.obsolete.append(Namespace(name))
     else:
-        goal.desired += [Namespace(name), *([NamespaceRecord(name, owner)] if owner else [])]
-        goal.desired += [Sysctl(f"netns:{name}", path, value) for path, value in draft.settings.get(name, ())]
+        goal.desired.append(Namespace(name))
+        settings = draft.settings.get(name, ())
+        if settings or name in draft.kept:
+            lasting = {**dict(entry.value.settings if entry else ()), **dict(settings)}
+            goal.desired.append(NamespaceRecord(name, owner, tuple(sorted(lasting.items()))))
+        goal.desired += [Sysctl(f"netns:{name}", path, value) for path, value in settings]
     if entry:
         goal.recorded.append(entry.value)
-        goal.unfinished += [entry.value.key] if entry.state != PRESENT and owner else []
+        goal.unfinished += [entry.value.key] if entry.state != PRESENT and owner is not None else []
 
 
 def _aim_at_network(draft: Draft, goal: _Parts, name: str, network: Network | None) -> None:

@@ -15,7 +15,7 @@ from dataclasses import field
 from typing import Any, ClassVar
 
 from ._frozen import dataclass
-from ._model import HOST, Endpoint, IPInterface, Key, Network, Sandbox
+from ._model import HOST, Endpoint, IPInterface, Key, Network, Pairs, Sandbox
 
 DEPRECATED = "deprecated"  # what a secondary address of IPv6 is behind
 PROTOCOLS = {"tcp": "6", "udp": "17", "sctp": "132"}  # IPPROTO_*, as our maps of ports have them
@@ -490,10 +490,14 @@ class EndpointRecord(Resource):
 
 @dataclass(frozen=True)
 class NamespaceRecord(Resource):
-    """A named network namespace in the records, which a topology made."""
+    """A named network namespace in the records: one that we made, or that was given settings (path to value).
+
+    `topology` is what it belongs to, empty for none.
+    """
 
     name: str
-    topology: str
+    topology: str = ""
+    settings: Pairs = ()
     rank = 1
     handler = "records"
 
@@ -504,6 +508,13 @@ class NamespaceRecord(Resource):
     @property
     def title(self):
         return f"record of network namespace {self.name}"
+
+    def facts(self):
+        return {
+            "name": self.name,
+            **_owner(self.topology),
+            **({"settings": dict(self.settings)} if self.settings else {}),
+        }
 
 
 def _owner(topology: str) -> dict[str, str]:

@@ -40,7 +40,8 @@ options:
         https://man7.org/linux/man-pages/man8/sysctl.8.html) spells them, with dots or slashes.
       - They are set once the namespace is there. A setting that the kernel does not have in a namespace is an error,
         before anything is made.
-      - A setting that is not given stays as it is, also one that an earlier task has set; nothing is recorded of it.
+      - A setting that is not given stays as it is, also one that an earlier task has set.
+      - Those that were given are recorded, and come back with the namespace after a reboot where that is restored.
     type: dict
 extends_documentation_fragment:
   - netloom.containers._attributes

@@ -72,7 +72,7 @@ def test_a_network_is_made_changed_and_removed_as_check_mode_says():
 
 def test_a_namespace_is_made_and_removed_with_its_endpoints():
     do(present("net", "10.1.0.0/24"))
-    assert sandwich(namespace("c1")) == ["create network namespace c1"]
+    assert sandwich(namespace("c1")) == ["create record of network namespace c1", "create network namespace c1"]
     do(attach("net", "c1"))
     assert sandwich(no_namespace("c1"))
     assert engine.inspected("net")[0]["Containers"] == {}

@@ -31,6 +31,7 @@ def setting(name: str, path: str) -> str:
 
 def test_a_namespace_is_made_with_settings_and_they_are_repaired():
     assert sandwich(namespace("c1", ROUTER)) == [
+        "create record of network namespace c1",
         "create network namespace c1",
         "set sysctl net.ipv4.ip_forward in c1",
         "set sysctl net.ipv4.conf.all.accept_redirects in c1",
@@ -46,8 +47,8 @@ def test_settings_that_are_not_given_any_more_stay():
     do(namespace("c1", ROUTER))
     assert sandwich(namespace("c1")) == sandwich(namespace("c1", {"net.ipv4.ip_forward": "1"})) == []
     assert setting("c1", "net/ipv4/ip_local_port_range") == "2000 3000"
-    assert do(no_namespace("c1")) == ["remove network namespace c1"]
-    assert not os.path.exists(rig.STATE_DIR)
+    assert do(no_namespace("c1")) == ["remove network namespace c1", "remove record of network namespace c1"]
+    assert os.listdir(rig.STATE_DIR) == []
 
 
 @pytest.mark.parametrize("there", [True, False])
@@ -86,7 +87,8 @@ def test_a_setting_of_an_interface_that_is_there_has_dots_in_its_name():
     rig.netns("c1")
     rig.run("ip", "-n", "c1", "link", "add", "v0.10", "address", "02:00:00:00:00:01", "type", "bridge")
     assert sandwich(namespace("c1", {"net/ipv4/conf/v0.10/log_martians": 1})) == [
-        "set sysctl net.ipv4.conf.v0.10.log_martians in c1: value 0 -> 1"
+        "create record of network namespace c1",
+        "set sysctl net.ipv4.conf.v0.10.log_martians in c1: value 0 -> 1",
     ]
 
 

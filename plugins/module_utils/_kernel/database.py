@@ -38,7 +38,9 @@ _TABLES = f"""
     CREATE INDEX endpoints_place ON endpoints (place);
     CREATE INDEX endpoints_cookie ON endpoints (cookie);
     CREATE INDEX endpoints_mac ON endpoints (network, mac);
-    CREATE TABLE namespaces (name TEXT PRIMARY KEY, topology TEXT NOT NULL, state TEXT NOT NULL);
+    CREATE TABLE namespaces (
+        name TEXT PRIMARY KEY, topology TEXT NOT NULL, settings TEXT NOT NULL, state TEXT NOT NULL
+    );
     CREATE TABLE settings (path TEXT PRIMARY KEY, original TEXT NOT NULL);
     CREATE TABLE subnets (
         network TEXT NOT NULL, subnet TEXT NOT NULL, first BLOB NOT NULL, last BLOB NOT NULL,
@@ -172,6 +174,9 @@ class Database:
         return NetloomError(
             "state_corrupt", f"state_dir: {self.path} cannot be read: {exc}; it is left as it is, restore or remove it"
         )
+
+    def unreadable(self, exc: Exception) -> NetloomError:
+        return NetloomError("state_corrupt", f"state_dir: {self.path} has an unreadable record: {exc}")
 
     def _opened(self, *, make: bool) -> sqlite3.Connection | None:
         if self._db is not None:

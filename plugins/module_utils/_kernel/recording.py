@@ -104,8 +104,8 @@ def _store(db: sqlite3.Connection, key: Key, entry: Entry | None, old: Entry | N
     elif entry is None:
         db.execute("DELETE FROM namespaces WHERE name = ?", key[1:])
     else:
-        row = (entry.value.name, entry.value.topology, entry.state)
-        db.execute("INSERT OR REPLACE INTO namespaces VALUES (?, ?, ?)", row)
+        row = (entry.value.name, entry.value.topology, json.dumps(dict(entry.value.settings)), entry.state)
+        db.execute("INSERT OR REPLACE INTO namespaces VALUES (?, ?, ?, ?)", row)
 
 
 def _store_network(db: sqlite3.Connection, name: str, entry: Entry | None) -> None:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the netloom.containers authors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The records: networks, endpoints, the namespaces of topologies, and original settings.
+"""The records: networks, endpoints, namespaces with their settings, and the host's original settings.
 
 A change is written twice: its intent before the first side effect, its completion after the last.
 What a killed run leaves is an entry whose `state` is not present; the next run for the same network
@@ -17,7 +17,6 @@ from typing import Any
 
 from .. import _codec
 from .._changes import Change
-from .._errors import NetloomError
 from .._model import Key
 from .._resources import NamespaceRecord
 from . import leases
@@ -107,12 +106,32 @@ class Records:
         return leases.RecordedLeases(self.database, network)
 
     def namespace(self, name: str) -> Entry | None:
-        """Return what topology made a namespace, as a `NamespaceRecord`."""
+        """Return what is recorded of a namespace, as a `NamespaceRecord`."""
         return next(iter(self._namespaces("name = ?", name)), None)
 
     def namespaces_of(self, topology: str) -> list[Entry]:
         """Return the namespaces that a topology made, as `NamespaceRecord`."""
         return self._namespaces("topology = ? ORDER BY name", topology)
+
+    def namespaces(self) -> list[Entry]:
+        """Return all recorded namespaces, by name, as `NamespaceRecord`."""
+        return self._namespaces("1 ORDER BY name")
+
+    def attached_namespaces(self) -> list[str]:
+        """Return the names of the named namespaces that have endpoints, recorded or not."""
+        rows = self.database.rows("SELECT DISTINCT container FROM endpoints WHERE place LIKE 'netns:%' ORDER BY 1")
+        return [name for (name,) in rows]
+
+    def places_of(self, container: str) -> list[str]:
+        """Return the places with endpoints whose container has this name, or had this id of its runtime's."""
+        written = f'%"container_id":"{container}"%'  # not every SQLite knows JSON
+        rows = self.database.rows(
+            "SELECT DISTINCT place FROM endpoints WHERE container = ? OR (spec LIKE ? AND ?) ORDER BY place",
+            container,
+            written,
+            container.isalnum(),  # no wildcard
+        )
+        return [place for (place,) in rows]
 
     def original(self, path: str, current: str) -> str:
         """Return the value that a setting had before us, `current` if we never changed it."""
@@ -150,8 +169,17 @@ class Records:
         return [self._entry(_codec.endpoint, row) for row in rows]
 
     def _namespaces(self, condition: str, *arguments: str) -> list[Entry]:
-        rows = self.database.rows(f"SELECT name, topology, state FROM namespaces WHERE {condition}", *arguments)
-        return [Entry(NamespaceRecord(name, topology), (), state) for name, topology, state in rows]
+        rows = self.database.rows(
+            f"SELECT name, topology, settings, state FROM namespaces WHERE {condition}", *arguments
+        )
+        return [self._namespace(*row) for row in rows]
+
+    def _namespace(self, name: str, topology: str, settings: str, state: str) -> Entry:
+        try:
+            pairs = tuple(sorted(json.loads(settings).items()))
+        except (ValueError, AttributeError) as exc:
+            raise self.database.unreadable(exc) from exc
+        return Entry(NamespaceRecord(name, topology, pairs), (), state)
 
     def read(self, key: Key) -> Entry | None:
         """Return the entry of a record, whatever it is of."""
@@ -163,5 +191,4 @@ class Records:
         try:
             return Entry(decode(row[0]), tuple(decode(text) for text in json.loads(row[1])), row[2])
         except (ValueError, KeyError, TypeError, AttributeError) as exc:
-            path = self.database.path
-            raise NetloomError("state_corrupt", f"state_dir: {path} has an unreadable record: {exc}") from exc
+            raise self.database.unreadable(exc) from exc

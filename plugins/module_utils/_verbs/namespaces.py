@@ -24,11 +24,12 @@ def namespace_present(host: Any, name: str, settings: Pairs = (), *, dry_run: bo
     :raises NetloomError: option_invalid, a namespace has no such setting.
     """
     draft = Draft(host.records)
-    draft.namespaces[name] = ""
+    there = host.has_namespace(name)
+    draft.put_namespace(name, "", there=there)
     if settings:
         from .._draft_settings import draft_settings
 
-        if not host.has_namespace(name):
+        if not there:
             host.promise(name)
         draft_settings(draft, host, name, settings)
     return Result(converge(goal_of(draft, host), host, dry_run=dry_run))

@@ -92,7 +92,8 @@ def _draft_namespaces(draft: Draft, host: Any, spec: TopologySpec) -> None:
             entry = draft.namespace_entry(item.name)
             _refuse_claimed("option_invalid", "name", f"namespace {item.name}", entry and entry.value.topology, spec)
             there = host.has_namespace(item.name)
-            draft.namespaces[item.name] = spec.name if entry or not there else ""
+            owner = entry.value.topology if entry else "" if there else spec.name
+            draft.put_namespace(item.name, owner, there=there)
             if not there:
                 host.promise(item.name)
             if item.settings:
