@@ -120,7 +120,8 @@ def _carry_out(
             host.announce(in_kernel)
         finished = sorted(touched.union(unfinished))
         with host.stage("write records"):
-            made = [_as_made(change, host) for change in changes]
+            resumed = (item for item in desired if isinstance(item, EndpointRecord) and item.key in unfinished)
+            made = [_as_made(change, host) for change in (*(Change(item, item) for item in resumed), *changes)]
             host.execute("write the records", host.records.complete, made, finished, _released(desired, scope))
     except BaseException as exc:
         _undo(observed, host, scope, exc)
