@@ -57,11 +57,7 @@ class Host(Seam, Interfaces):
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        self.close_wires()
-        for sandbox in self._sandboxes.values():
-            sandbox.close()
-        for descriptor in self.removed.values():
-            os.close(descriptor)
+        self.begin_anew()
         if self._home is not None:
             os.close(self._home)
         self.records.close()
@@ -70,6 +66,17 @@ class Host(Seam, Interfaces):
 
             descriptor, made = self._lock
             lock.release(descriptor, self.state_dir, made=made)
+
+    def begin_anew(self) -> None:
+        """Forget what was found, opened and promised, for a further plan under the same lock."""
+        self.close_wires()
+        for sandbox in self._sandboxes.values():
+            sandbox.close()
+        for descriptor in self.removed.values():
+            os.close(descriptor)
+        for kept in (self._sandboxes, self.removed, self._promised, self._promised_at, self._found):
+            kept.clear()  # type: ignore[attr-defined]
+        self._lists = registry.Lists()
 
     # --- resources ---
 
