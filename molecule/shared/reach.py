@@ -57,9 +57,9 @@ class Way:
 
 def namespace(place: str) -> str:
     """Return the path of the network namespace of a host, or of one that it has a name for."""
-    host, _, name = place.partition("/")
+    host, *name = place.split("/")
     pid = Path(os.environ["NETLOOM_HOSTS"], "hosts", host, "pid").read_text().split()[0]
-    return f"/proc/{pid}/root/run/netns/{name}" if name else f"/proc/{pid}/ns/net"
+    return f"/proc/{pid}/root/run/netns/{name[0]}" if name else f"/proc/{pid}/ns/net"
 
 
 def open_in(place: str, *kind: int) -> socket.socket:
@@ -127,10 +127,10 @@ def answers(way: Way, number: int) -> list[str]:
     end = time.monotonic() + seconds
     while not found and time.monotonic() < end:
         for index, target in enumerate(way.targets):
-            address, _, port = target.partition(":")
+            address, *port = target.split(":")
             short = seconds if len(way.targets) == 1 else SILENCE_SECONDS
             if port:
-                came = connected(way.place, address, int(port), short)
+                came = connected(way.place, address, int(port[0]), short)
             else:
                 came = pinged(way.place, address, (number * 8 + index) & 0xFFFF, short, **way.options)
             if came:
@@ -146,7 +146,7 @@ def cells(path: str, rows: dict[str, list[str]], columns: dict[str, list[str]]) 
     """Return what the first table of a Markdown file says; a cell with neither yes nor no says nothing."""
     text = Path(path).read_text()
     lines = itertools.takewhile(lambda line: line.startswith("|"), text[text.index("\n| from ") + 1 :].splitlines())
-    (_, *header), _rule, *body = ([cell.strip() for cell in line.strip("|").split("|")] for line in lines)
+    (_from, *header), _rule, *body = ([cell.strip() for cell in line.strip("|").split("|")] for line in lines)
     unknown = (set(rows) ^ {row[0] for row in body}) | (set(columns) ^ set(header))
     if unknown:
         raise SystemExit(f"{path}: not both in the table and here: {', '.join(sorted(unknown))}")
@@ -185,7 +185,7 @@ def read(lines: list[str]):
         elif words[0] == "table":
             table = words[1]
         elif words[0] in ("row", "column"):
-            name, _, places = line.partition(" ")[2].partition("=")
+            name, places = line.partition(" ")[2].split("=")
             (rows if words[0] == "row" else columns)[name.strip()] = places.split()
         else:
             place, arrow, targets, expected, *options = words
