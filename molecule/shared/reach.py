@@ -38,7 +38,7 @@ LIBC = ctypes.CDLL(None, use_errno=True)
 CLONE_NEWNET = 0x40000000
 IP_MTU_DISCOVER, IP_PMTUDISC_DO = 10, 2
 PATIENCE_SECONDS = 6.0  # for an answer that is to come
-SILENCE_SECONDS = 1.2  # without one that is not
+SILENCE_SECONDS = 0.8  # without one that is not
 
 
 @dataclass(frozen=True)
