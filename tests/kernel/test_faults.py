@@ -205,6 +205,9 @@ FIREWALL |= {
         present("net", options={"vni": "42", "peers": "198.51.100.2,198.51.100.4"}), before=JOINED, lan=True
     ),
     "stop learning": Case(present("net", options=STATIC), before=JOINED, lan=True),
+    "start a control plane": Case(
+        present("net", options={"vni": "42", "peers": "198.51.100.2", "control_plane": "evpn"}), before=JOINED, lan=True
+    ),
     "repair overlay": Case(
         present("net"), before=JOINED, damage=("nft flush ruleset", "ip link delete {vxlan}"), lan=True
     ),
