@@ -47,14 +47,14 @@ class Change:
         if self.after is None:
             return f"{remove} {self.resource.title}"
         facts = ", ".join(f"{name} {spoken(old)} -> {spoken(new)}" for name, old, new in self.differences)
-        return f"{change} {self.resource.title}: {facts}"
+        return f"{change} {self.resource.title}: {facts or 'what is not shown'}"
 
 
 def plan(desired: Iterable[Resource], observed: Iterable[Resource]) -> tuple[Change, ...]:
     """Return the changes that turn `observed` into `desired`, in the order to apply them.
 
     Deletions come first and run from the outside in (an interface is down before its rules go);
-    creations and updates follow from the inside out. What the kernel removes along with its parent
+    creations and updates follow from the inside out. Of negative rank, creations come first, and deletions last. What the kernel removes along with its parent
     is not listed for itself, and is created anew when its parent is replaced.
     An empty result means that the host is already right.
     """
@@ -72,7 +72,13 @@ def plan(desired: Iterable[Resource], observed: Iterable[Resource]) -> tuple[Cha
     # at 1,000 is a third of the work, and on a bridge that was not there nobody can have a neighbour to forget.
     new = {change.resource.key for change in additions if isinstance(change.resource, Bridge) and not change.before}
     additions.sort(key=lambda change: (change.resource.rank, _is_up_of(change.resource, new)))
-    return (*changes, *additions)
+    # What is outside of the host (its rank is negative) is had before anything here is touched, and given back after.
+    return (
+        *(change for change in additions if change.resource.rank < 0),
+        *(change for change in changes if change.resource.rank >= 0),
+        *(change for change in additions if change.resource.rank >= 0),
+        *(change for change in changes if change.resource.rank < 0),
+    )
 
 
 def batches(changes: Iterable[Change]) -> Iterator[tuple[str, list[Change]]]:

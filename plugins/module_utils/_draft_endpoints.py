@@ -64,6 +64,10 @@ def draft_endpoint(draft: Draft, host: Any, network: Network, spec: EndpointSpec
         from ._draft_parents import check_member
 
         check_member(draft, host, network, slot[1], spec.mac)
+    if network.ipam_driver != "default":
+        from ._draft_claims import share
+
+        share(draft, host, network)
     off = network.enable_ipv6 and sandbox is not None and _has_no_ipv6(draft, host, place)
     endpoint = _endpoints.endpoint(
         spec,

@@ -80,6 +80,10 @@ def draft_network(
     """
     entry = draft.network_entry(spec.name)
     recorded = entry.value if entry else None
+    if (spec.ipam_driver or (recorded.ipam_driver if recorded else "default")) != "default":
+        from ._draft_claims import adopted, joined
+
+        spec = adopted(host, spec, recorded)
     others, facts = Others(), HostFacts()
     needs_facts = _resolve.needs_facts(spec, recorded)
     if needs_facts or spec.options is not None:
@@ -96,6 +100,8 @@ def draft_network(
         others = replace(others, uplink=host.uplink, on_parents=lambda: known, besides=besides)
     owner = "" if spec.name in PREDEFINED else topology
     network = _resolve.network(spec, recorded, others, facts, host.state_dir, owner)
+    if network.ipam_driver != "default":
+        network = joined(draft, host, network, recorded)
     if driver(network.driver).ON_PARENT:
         from ._draft_parents import with_shim
 
@@ -130,6 +136,8 @@ def _draft_members(draft: Draft, host: Any, spec: NetworkSpec, entry: Any, netwo
             " force=true rebuilds it and brings every member back",
             differences=list(obstacles),
         )
+    # Those of members that do not run are claimed and released as well.
+    claims = any(version.ipam_driver != "default" for version in (network, *entry.all))
     for place, member in members.items():
         if obstacles:
             before, member = member, _endpoints.moved(member, network, draft.leases(network.name))
@@ -145,7 +153,7 @@ def _draft_members(draft: Draft, host: Any, spec: NetworkSpec, entry: Any, netwo
         sandbox = open_member(host, member)
         if sandbox is not None:
             draft.put(member if sandbox == member.sandbox else replace(member, sandbox=sandbox))
-        elif member != entries[place].value or entries[place].state != PRESENT:
+        elif member != entries[place].value or entries[place].state != PRESENT or claims:
             draft.put(member)
 
 

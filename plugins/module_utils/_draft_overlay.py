@@ -37,7 +37,8 @@ def on_underlay(draft: Draft, host: Any, network: Network, recorded: Network | N
     _resolve.check_mtu(result)
     if before is None or _heard_at(before) != _heard_at(result):
         _check_vni(draft, host, result)
-    if before is None and any(pool.auto and pool.subnet.version == 4 for pool in result.pools):
+    alone = network.ipam_driver == "default"
+    if before is None and alone and any(pool.auto and pool.subnet.version == 4 for pool in result.pools):
         chosen = next(pool.subnet for pool in result.pools if pool.auto)
         draft.warnings.append(
             f"network {result.name}: {chosen} was chosen by this host alone; give every host the same subnet,"

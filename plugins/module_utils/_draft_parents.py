@@ -16,7 +16,7 @@ from ._draft import Draft
 from ._drivers.registry import driver
 from ._errors import NetloomError
 from ._ipam import free_address, reserved
-from ._model import IPAddress, Network
+from ._model import SHIM_SEAT, IPAddress, Network
 from ._names import PREDEFINED
 from ._uplinks import OPTION
 
@@ -39,7 +39,7 @@ def with_shim(draft: Draft, host: Any, network: Network) -> Network:
     for pool in network.pools:
         shim = pool.shim if network.ifname else None
         if network.ifname and shim is None:
-            shim = free_address(pool, leases, network.name).ip
+            shim = free_address(pool, leases, network.name, seat=SHIM_SEAT).ip
         pools.append(replace(pool, shim=shim))
     network = replace(network, pools=tuple(pools))
     for name, other in leases.siblings.items():

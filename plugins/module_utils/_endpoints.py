@@ -180,10 +180,10 @@ def _address(
         return before
     for pool in pools[:-1]:
         try:
-            return free_address(pool, leases, network.name, kept)
+            return free_address(pool, leases, network.name, kept, seat=place)
         except NetloomError:  # the next pool may have one
             continue
-    return free_address(pools[-1], leases, network.name, kept) if pools else None
+    return free_address(pools[-1], leases, network.name, kept, seat=place) if pools else None
 
 
 def _secondary(

@@ -60,6 +60,8 @@ class NetloomError(Exception):
     `details` are further keys of the module's result, for a caller who wants more than the text.
     """
 
+    is_race = False  # another host was quicker: a fresh look may find something else
+
     def __init__(self, code: str, message: str, **details):
         if code not in CODES:
             raise ValueError(f"{code} is not an error code")

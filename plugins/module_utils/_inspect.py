@@ -13,7 +13,7 @@ from typing import Any
 
 from ._changes import plain
 from ._ipam import counters
-from ._model import TOPOLOGY_LABEL, Endpoint, Network, Pool
+from ._model import SECRET_OPTIONS, TOPOLOGY_LABEL, Endpoint, Network, Pool
 
 FILTERS = ("driver", "id", "label", "name", "scope", "type", "dangling")
 
@@ -39,7 +39,7 @@ def network(
         "EnableIPv6": value.enable_ipv6,
         "IPAM": {
             "Driver": value.ipam_driver,
-            "Options": dict(value.ipam_options),
+            "Options": {name: text for name, text in value.ipam_options if name not in SECRET_OPTIONS},
             "Config": [_pool(pool) for pool in value.pools],
         },
         "Internal": value.internal,

@@ -76,6 +76,9 @@ class Leases:
         # Of a network that shares its wire with others: those, by name, and what somebody else has on it.
         self.siblings: dict[str, Leases] = {}
         self.outside: dict[IPAddress, str] = {}
+        self.shared: Any = (
+            None  # of a network whose addresses hosts share, who else has which (`_kernel.etcd.SharedPool`)
+        )
 
     def put(self, place: str, endpoint: Endpoint | None, before: Iterable[Endpoint] = ()) -> None:
         """Have a place hold what `endpoint` says (None: nothing); `before` is what the records say that it holds."""
@@ -103,6 +106,7 @@ class Leases:
             self.own_holder(address, place)
             or self.outside.get(address, "")
             or self._sibling(Leases.own_holder, address)
+            or (self.shared.holder(address) if self.shared else "")
         )
 
     def mac_holder(self, mac: str, place: str = "") -> str:
@@ -130,6 +134,11 @@ class Leases:
                 return None
             found = make(int(found) + 1)
 
+    def unclaimed(self, inside: Subnet, kept: Collection[IPAddress], seat: str) -> IPAddress | None:
+        """Return the first address of `inside` that no host has and is not `kept`, in the order of a seat of this one."""
+        found = self.shared.unclaimed(inside, seat)
+        return next((address for address in found if address not in kept and not self.holder(address)), None)
+
     def own_holder(self, address: IPAddress, place: str = "") -> str:
         """Return the container that has an address on this network itself."""
         return self._other(self._holders.get(address), self._recorded.holders(address), place)
@@ -152,13 +161,18 @@ def ips(endpoint: Endpoint) -> tuple[IPAddress, ...]:
     return tuple(interface.ip for interface in endpoint.addresses)
 
 
-def free_address(pool: Pool, leases: Leases, network: str, kept: Collection[IPAddress] = ()) -> IPInterface:
+def free_address(
+    pool: Pool, leases: Leases, network: str, kept: Collection[IPAddress] = (), *, seat: str = ""
+) -> IPInterface:
     """Return the lowest address of the pool's range that nothing holds and is not `kept`, with the subnet's prefix length.
+
+    Where hosts share the pool, they would all try the lowest; then it is the first one in the order of `seat`.
 
     :raises NetloomError: pool_exhausted.
     """
     inside = pool.ip_range or pool.subnet
-    address = leases.lowest(pool.subnet, inside, {*reserved(pool), *kept})
+    avoided = {*reserved(pool), *kept}
+    address = leases.unclaimed(inside, avoided, seat) if leases.shared else leases.lowest(pool.subnet, inside, avoided)
     if address is None:
         size = inside.num_addresses
         raise NetloomError(

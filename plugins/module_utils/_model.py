@@ -22,6 +22,9 @@ Key = tuple[str, ...]
 TOPOLOGY_LABEL = "netloom.topology"  # a network's label that says which topology made it
 PRESENT = "present"  # the state of a record that no run has left unfinished
 NAT, UNPROTECTED, ROUTED, ISOLATED = GATEWAY_MODES = ("nat", "nat-unprotected", "routed", "isolated")
+IPAM_DRIVERS = ("default", "etcd")
+SECRET_OPTIONS = ("password",)  # of address management; never shown
+SHIM_SEAT = "host:shim"  # on a network, of the host itself
 HOST = ""  # the place of whatever is in the host's own network namespace
 HOST_SERVERS = ("host",)  # those that the host itself asks, in the place of their addresses
 
@@ -69,6 +72,8 @@ class Network:
     dns: bool = False  # members find each other by name
     dns_given: bool = False  # whether that was asked for, or follows from what the host and the network are like
     dns_servers: tuple[str, ...] = HOST_SERVERS  # whom its name server asks about all other names
+    node: str = ""  # where hosts share the addresses, the name of this one
+    node_id: str = ""  # and a random number that another host of that name does not have
 
 
 @dataclass(frozen=True)

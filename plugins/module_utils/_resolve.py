@@ -19,7 +19,7 @@ from ._drivers.registry import driver as driver_named
 from ._errors import NetloomError
 from ._frozen import dataclass
 from ._ipam import reserved
-from ._model import Endpoint, HostFacts, IPInterface, Network, NetworkSpec, Pool, PoolSpec, Subnet, Uplink
+from ._model import Endpoint, HostFacts, IPInterface, Network, NetworkSpec, Pairs, Pool, PoolSpec, Subnet, Uplink
 from ._names import PREDEFINED, local_mac, network_id
 from ._subnets import Occupied, first_gateway, free_subnet, ula_subnet
 
@@ -57,6 +57,7 @@ def network(
         raise NetloomError("option_invalid", f"driver: {driver} has one network, which is predefined")
     same_driver = recorded is not None and recorded.driver == driver
     digest = network_id(state_dir, spec.name)
+    ipam_driver = _given(spec.ipam_driver, recorded.ipam_driver if recorded else "default")
     result = Network(
         name=spec.name,
         id=digest,
@@ -69,12 +70,14 @@ def network(
         else recorded.options
         if same_driver and recorded
         else (),
-        ipam_driver=_given(spec.ipam_driver, recorded.ipam_driver if recorded else "default"),
-        ipam_options=canonical(_given(spec.ipam_options, ()), {}, "ipam_driver_options", "default"),
+        ipam_driver=ipam_driver,
+        ipam_options=ipam_options(ipam_driver, spec, recorded),
         mac=(recorded.mac if recorded and same_driver else "") or _mac(driver, spec.name, digest),
         created=recorded.created if recorded else "",
         topology=recorded.topology if recorded else topology,
     )
+    if ipam_driver != "default" and not known.ATTACHABLE:
+        raise NetloomError("option_invalid", f"ipam_driver: driver {driver} has no addresses to share")
     if known.ON_PARENT:
         from ._uplinks import settled  # few networks are
 
@@ -95,6 +98,20 @@ def network(
         result = replace(result, advertised=kept)
     check_mtu(result)
     return result
+
+
+def ipam_options(driver: str, spec: NetworkSpec, recorded: Network | None) -> Pairs:
+    """Return the options of address management that `spec` asks for, or those that the network has.
+
+    :raises NetloomError: option_unknown, option_invalid.
+    """
+    kept = recorded.ipam_options if recorded and recorded.ipam_driver == driver else ()
+    given = _given(spec.ipam_options, kept)
+    if driver == "default" and not given:
+        return ()
+    from ._ipam_options import resolved  # few networks share their addresses
+
+    return resolved(driver, given)
 
 
 def check_mtu(network: Network) -> None:

@@ -15,7 +15,7 @@ from dataclasses import field
 from typing import Any, ClassVar
 
 from ._frozen import dataclass
-from ._model import HOST, Endpoint, IPInterface, Key, Network, Pairs, Sandbox
+from ._model import HOST, SECRET_OPTIONS, Endpoint, IPInterface, Key, Network, Pairs, Sandbox
 
 DEPRECATED = "deprecated"  # what a secondary address of IPv6 is behind
 PROTOCOLS = {"tcp": "6", "udp": "17", "sctp": "132"}  # IPPROTO_*, as our maps of ports have them
@@ -438,6 +438,7 @@ class NetworkRecord(Resource):
             "internal": network.internal,
             "labels": dict(network.labels),
             "ipam_driver": network.ipam_driver,
+            "ipam_driver_options": {name: text for name, text in network.ipam_options if name not in SECRET_OPTIONS},
             "dns": network.dns,
             "dns_servers": list(network.dns_servers),
             **_owner(network.topology),

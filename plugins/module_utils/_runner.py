@@ -21,7 +21,7 @@ from ._drivers.registry import driver
 from ._errors import NetloomError
 from ._kernel.host import Host
 from ._model import Endpoint, Network
-from ._options.common import lock_timeout, state_dir
+from ._options.common import lock_timeout, secrets, state_dir
 
 _CAPABILITIES = {"CAP_NET_ADMIN": 12, "CAP_SYS_ADMIN": 21}  # linux/capability.h
 _INTERPRETERS = ("/usr/bin/python3", "/usr/libexec/platform-python")
@@ -29,6 +29,11 @@ _INTERPRETERS = ("/usr/bin/python3", "/usr/libexec/platform-python")
 
 class NetloomModule(AnsibleModule):
     """A module all of whose failures carry an error_code, those of Ansible's own checks included."""
+
+    def _log_invocation(self) -> None:
+        # The first moment at which the options are known; nothing is told or logged before.
+        self.no_log_values.update(secrets(self.params))
+        super()._log_invocation()
 
     def fail_json(self, msg: str, **kwargs: Any) -> None:  # type: ignore[override]
         unknown = msg.startswith("Unsupported parameters")

@@ -72,7 +72,7 @@ def moved(member: Endpoint, mains: Iterable[IPInterface | None], network: Networ
     for item in member.secondary:
         pools = [pool for pool in network.pools if pool.subnet.version == item.version]
         if item.network not in subnets and pools:
-            item = free_address(pools[-1], leases, network.name, taken)
+            item = free_address(pools[-1], leases, network.name, taken, seat=member.seat)
             taken.add(item.ip)
         if item.network in subnets:
             found.append(item)

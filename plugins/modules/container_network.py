@@ -122,10 +122,29 @@ options:
     description: Labels of the network. Only kept in the records.
     type: dict
   ipam_driver:
-    description: Address management of the network. V(default) is the one there is.
+    description:
+      - Address management of the network, V(default) for a new network unless set.
+      - "V(default): this host hands the addresses out, the lowest first."
+      - "V(etcd): all hosts that have a network of this name hand them out, and none is given twice. Each address is a key
+        in etcd that only its first asker gets; a host begins where a hash of the container leads. The hosts agree on
+        O(ipam_config): the first one says it, the others may omit it."
+      - A network becomes shared, and is no longer, with its members in place.
+      - With V(etcd), the counters in RV(network) are those of this host.
     type: str
   ipam_driver_options:
-    description: Options of the address management. V(default) has none.
+    description:
+      - Options of the address management. V(default) has none; these are of V(etcd).
+      - "C(endpoints): list of the URLs of the servers, such as C(https://192.0.2.1:2379). Required. Whichever answers is
+        asked."
+      - "C(ca_cert): path on the host of the certificates that the servers' are signed with; the host's own unless set."
+      - "C(cert), C(key): paths on the host of the certificate that the host shows, and its key. With a user name it has no
+        CommonName, which etcd refuses."
+      - "C(username), C(password): a user of etcd. The password is in the records of the host, readable for root, and in no
+        output."
+      - "C(prefix): what all keys begin with, C(/netloom) unless set."
+      - "C(timeout): how many seconds etcd has for an answer, all servers together, 10 unless set. Then the task fails with
+        C(driver_timeout)."
+      - "C(node): name of this host among the others, its host name unless set. No two hosts have the same."
     type: dict
   ipam_config:
     description:
@@ -214,6 +233,20 @@ EXAMPLES = r"""
   netloom.containers.container_network:
     name: bridge2
     subnet: 192.168.1.0/24
+
+- name: Members on the LAN of many hosts, none of which gives an address that another has given
+  netloom.containers.container_network:
+    name: floor
+    driver: macvlan
+    driver_options:
+      parent: eth1
+    subnet: 10.20.0.0/16
+    ipam_driver: etcd
+    ipam_driver_options:
+      endpoints: [https://192.0.2.1:2379, https://192.0.2.2:2379, https://192.0.2.3:2379]
+      ca_cert: /etc/etcd/ca.pem
+      username: netloom
+      password: "{{ vault_etcd_password }}"
 
 - name: Members on the LAN of the host, and the host reaches them
   netloom.containers.container_network:

@@ -49,6 +49,10 @@ def handler(name: str) -> Any:
         from . import resolvers
 
         return resolvers
+    if name == "etcd":
+        from . import etcd
+
+        return etcd
     if name == "resolvconf":
         from . import resolvconf
 

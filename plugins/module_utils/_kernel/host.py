@@ -46,6 +46,8 @@ class Host(Seam, Interfaces):
         self._lists = registry.Lists()
         self._home: int | None = None
         self._lacks_dnsmasq: str | None = None
+        self.pools: dict[Any, Any] = {}  # those that networks share with other hosts
+        self.clients: dict[Any, Any] = {}  # and the ways to where they are
         self.removed: dict[str, int] = {}  # descriptors of the named namespaces that this task has removed
 
     def __enter__(self) -> Host:
@@ -58,6 +60,8 @@ class Host(Seam, Interfaces):
 
     def __exit__(self, *exc_info: object) -> None:
         self.begin_anew()
+        for client in self.clients.values():
+            client.close()
         if self._home is not None:
             os.close(self._home)
         self.records.close()
@@ -74,7 +78,7 @@ class Host(Seam, Interfaces):
             sandbox.close()
         for descriptor in self.removed.values():
             os.close(descriptor)
-        for kept in (self._sandboxes, self.removed, self._promised, self._promised_at, self._found):
+        for kept in (self._sandboxes, self.removed, self._promised, self._promised_at, self._found, self.pools):
             kept.clear()  # type: ignore[attr-defined]
         self._lists = registry.Lists()
 
@@ -138,6 +142,20 @@ class Host(Seam, Interfaces):
         from . import vxlans
 
         return self.look("read interfaces", vxlans.owner, self, heard_at, f"vx-{network[:12]}")
+
+    def shared_pool(self, share: Any) -> Any:
+        """Return the pool that a network shares with other hosts, as `etcd.SharedPool`; `share` is a `_claims.Share`."""
+        from . import etcd
+
+        if share not in self.pools:
+            self.pools[share] = etcd.SharedPool(share, self.clients)
+        return self.pools[share]
+
+    def new_node(self) -> tuple[str, str]:
+        """Return the name of this host, and a random number to tell it from another of that name."""
+        from . import etcd
+
+        return self.look("read the name of the host", etcd.new_node)
 
     # --- sandboxes ---
 

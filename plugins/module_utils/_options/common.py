@@ -9,10 +9,11 @@ Collection-private and pure. Floor 3.
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from .._errors import NetloomError
+from .._model import SECRET_OPTIONS
 
 STATE = dict(type="str", choices=["present", "absent"], default="present")
 COMMON = dict(
@@ -29,6 +30,15 @@ def state_dir(params: Mapping[str, Any]) -> str:
     if not posixpath.isabs(params["state_dir"]):
         raise NetloomError("option_invalid", f"state_dir: {params['state_dir']!a} is not an absolute path")
     return posixpath.normpath(params["state_dir"])
+
+
+def secrets(params: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what of the options must be in no output and no log."""
+    for item in (params, *(params.get("networks") or ())):
+        options = item.get("ipam_driver_options")
+        for name in SECRET_OPTIONS if isinstance(options, dict) else ():
+            if options.get(name):
+                yield str(options[name])
 
 
 def lock_timeout(params: Mapping[str, Any]) -> int:

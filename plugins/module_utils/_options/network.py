@@ -14,7 +14,7 @@ from typing import Any
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from .._errors import NetloomError
-from .._model import HOST_SERVERS, TOPOLOGY_LABEL, EndpointSpec, NetworkSpec, PoolSpec
+from .._model import HOST_SERVERS, IPAM_DRIVERS, TOPOLOGY_LABEL, EndpointSpec, NetworkSpec, PoolSpec
 from .._names import address, address_in, identifier, ip_range, nearest, network_name, pairs, subnet
 from .common import COMMON, STATE
 from .endpoint import ENDPOINT, endpoint_spec
@@ -62,9 +62,10 @@ def network_spec(params: Mapping[str, Any]) -> NetworkSpec:
 
     :raises NetloomError: an option is not valid, whatever the host is like.
     """
-    if params["ipam_driver"] not in (None, "default"):
+    if params["ipam_driver"] not in (None, *IPAM_DRIVERS):
         raise NetloomError(
-            "driver_not_found", f"ipam_driver: {params['ipam_driver']!a} is not an IPAM driver; available: default"
+            "driver_not_found",
+            f"ipam_driver: {params['ipam_driver']!a} is not an IPAM driver; available: {', '.join(IPAM_DRIVERS)}",
         )
     if params["driver"] == "":
         raise NetloomError("driver_not_found", "driver: must not be empty")

@@ -16,9 +16,11 @@ from .._draft import Draft
 from .._draft_endpoints import draft_endpoint, drop_endpoints, recorded_network
 from .._goal import goal_of
 from .._model import EndpointSpec
+from .contention import contended
 from .result import Result
 
 
+@contended
 def endpoint_present(host: Any, spec: EndpointSpec, *, dry_run: bool = False) -> Result:
     """Attach a container to a network, or make its endpoint what `spec` says.
 

@@ -21,10 +21,12 @@ from .._errors import NetloomError
 from .._goal import goal_of
 from .._model import PRESENT, EndpointSpec, Network, NetworkSpec
 from .._subnets import Occupied
+from .contention import contended
 from .crowds import crowded
 from .result import Result, as_recorded
 
 
+@contended
 def network_present(
     host: Any,
     spec: NetworkSpec,
@@ -93,6 +95,10 @@ def drift(host: Any, network: Network, of_host: Occupied, besides: Collection[st
     uplink = host.uplink(network.parent) if network.parent else None
     lines += [f"parent {uplink.name} is down"] if uplink and not uplink.up else []
     lines += [f"subnet {subnet} overlaps {found[1]} of the host" for subnet, found in overlaps if found]
+    if network.ipam_driver != "default":
+        from .._draft_claims import unreached
+
+        lines += unreached(host, network)
     if network.driver == "overlay":
         from .._draft_overlay import shrunk
 

@@ -22,6 +22,7 @@ from .._errors import NetloomError, within
 from .._frozen import dataclass
 from .._goal import goal_of
 from .._model import Endpoint, Network
+from .contention import contended
 from .crowds import crowded
 from .result import as_recorded
 from .topology_spec import TopologySpec
@@ -36,6 +37,7 @@ class TopologyResult:
     endpoints: tuple[tuple[Endpoint, Network], ...] = ()
 
 
+@contended
 def topology_present(host: Any, spec: TopologySpec, *, dry_run: bool = False) -> TopologyResult:
     """Make a host what `spec` says, all of it or nothing.
 
