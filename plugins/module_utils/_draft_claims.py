@@ -65,7 +65,7 @@ def joined(draft: Draft, host: Any, network: Network, recorded: Network | None) 
         raise NetloomError(
             "option_invalid",
             f"{OPTION}.node: another host shares the addresses of network {network.name} under the name"
-            f" {network.node}; give each a name of its own",
+            f" {network.node}; give each a name of its own, or strike off the one that is gone for good",
         )
     if nodes and theirs and theirs != mine:
         found = disagreements(mine, theirs)

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Runs in a throw-away host: drives the engine's verbs one after the other, and prints what came of them as JSON.
 
-Each argument is network=NAME, dual=NAME (with IPv6, too), overlay=NAME/JSON (subnets: list of subnet and range; options),
+Each argument is network=NAME, dual=NAME (with IPv6, too), overlay=NAME/JSON (subnets: list of subnet and range; options; ipam: options of etcd),
 members=NETWORK/CONTAINER,..., attach=NETWORK/CONTAINER, publish=NETWORK/CONTAINER/PORTS, detach=NETWORK/CONTAINER or
 absent=NAME; each answer has changes, warnings, endpoint, members (container to runtime), gateways, pending and drift.
 """
@@ -24,9 +24,10 @@ from ansible_collections.netloom.containers.plugins.module_utils._verbs import e
 STATE_DIR = "/var/lib/netloom"
 
 
-def overlay(name, subnets, options):
+def overlay(name, subnets, options, ipam=None):
     pools = tuple(PoolSpec(ip_network(subnet), ip_range=ip_network(part)) for subnet, part in subnets)
-    return NetworkSpec(name, driver="overlay", options=pairs(options, "driver_options"), pools=pools)
+    shared = {"ipam_driver": "etcd", "ipam_options": pairs(ipam, "ipam_driver_options")} if ipam else {}
+    return NetworkSpec(name, driver="overlay", options=pairs(options, "driver_options"), pools=pools or None, **shared)
 
 
 def drive(verb, subject):

@@ -26,6 +26,7 @@ import rig
 from ansible_collections.netloom.containers.plugins.module_utils._errors import NetloomError
 from ansible_collections.netloom.containers.plugins.module_utils._kernel.etcd_client import Client, is_empty, put, read
 from ansible_collections.netloom.containers.plugins.module_utils._kernel.host import Host
+from ansible_collections.netloom.containers.plugins.module_utils._verbs import restoration
 from engine import absent, attach, detach, pool, present
 
 pytestmark = pytest.mark.packets
@@ -410,6 +411,38 @@ def test_without_etcd_all_goes_on_that_needs_nothing_of_it(servers):
         )
     assert one.refusal(one.net(ipam={"endpoints": "127.0.0.1:9"})).code == "driver_error"
     engine.same(engine.picture("h1a"), before, "etcd was not there")
+
+
+def test_after_a_reboot_everything_comes_back_without_waiting_for_etcd(servers):
+    one = Site(1, servers.urls)
+    for name, subnet in (("net", SUBNET), ("two", "10.2.0.0/24"), ("three", "10.3.0.0/24")):
+        options = {"ipam_driver": "etcd", "ipam_options": tuple(sorted(one.ipam.items()))}
+        one.do(present(name, subnet, driver="macvlan", options=one.wire, **options))
+        one.do(attach(name, one.container("a")))
+    before = picture(servers)
+    rig.run("ip", "netns", "delete", "h1a")
+    servers.signal(1, signal.SIGSTOP)
+    began = time.monotonic()
+    with Host(rig.STATE_DIR, 10) as host:
+        restored = restoration.restore(host)
+    assert time.monotonic() - began < 2 * 3  # the time-out is 3 s, and there are three networks
+    assert (restored.failures, restored.pending) == ((), ())
+    assert len(restored.outcome.warnings) == 3
+    servers.signal(1, signal.SIGCONT)
+    engine.same(picture(servers), before, "it was switched off and on")
+
+
+def test_a_server_that_says_nothing_is_passed_over(servers):
+    rig.run("ip", "route", "add", "198.51.100.0/24", "dev", "up1")  # where nobody is
+    ways = ",".join(("http://198.51.100.1:2379", *servers.urls))
+    client = Client({"endpoints": ways, "timeout": "10"}, 0)
+    began = time.monotonic()
+    assert client.txn((), (put("/netloom/x", "y"),))["succeeded"]
+    first = time.monotonic() - began
+    assert client.txn((), (put("/netloom/x", "z"),))["succeeded"]
+    assert 1 < first < 4
+    assert time.monotonic() - began < first + 1  # from then on the one that has answered comes first
+    client.close()
 
 
 @pytest.mark.parametrize("lost", [1, 2])

@@ -36,7 +36,7 @@ class SharedPool:
         """`clients` are by options, and what has failed for one network is not waited for by the next."""
         self._share = share
         if share.options not in clients:
-            clients[share.options] = client.Client(dict(share.options), zlib.crc32(share.node.encode()))
+            clients[share.options] = client.Client(dict(share.options), zlib.crc32(os.uname().nodename.encode()))
         self._client = clients[share.options]
         self._read_anew()
 

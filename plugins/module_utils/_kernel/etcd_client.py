@@ -22,6 +22,7 @@ from .._errors import NetloomError
 
 TIMEOUT_SECONDS = 10
 _PAUSE_SECONDS = 0.1  # before all servers are asked again
+_CONNECT_SECONDS = 2.0
 _LEAST_SECONDS = 0.5  # that one server has for an answer
 _UNAVAILABLE, _DEADLINE, _UNAUTHENTICATED, _INVALID = 14, 4, 16, 3  # gRPC's codes
 _OLD_REVISION = "revision"  # of "auth: revision in header is old"
@@ -65,13 +66,14 @@ class Client:
         """
         body = {"compare": [*compare], "success": [*success], "failure": [*failure]}
         deadline = time.monotonic() + self._seconds
+        faults: dict[str, str] = {}
         while True:
-            faults: dict[str, str] = {}
             passing = False
             for url in [*self._urls]:
                 left = deadline - time.monotonic()
                 if left <= 0:
                     faults.setdefault(url, "no answer")
+                    passing = True
                     break
                 try:
                     answer = self._authenticated(
@@ -113,9 +115,11 @@ class Client:
 
     def _ask(self, url: str, what: str, body: Any, seconds: float) -> dict[str, Any]:
         connection = self._connection(url)
-        connection.timeout = seconds
-        if connection.sock is not None:
-            connection.sock.settimeout(seconds)
+        if connection.sock is None:
+            # A host that is switched off does not say so; the next server may be there.
+            connection.timeout = min(seconds, _CONNECT_SECONDS)
+            connection.connect()
+        connection.sock.settimeout(seconds)
         headers = {"Content-Type": "application/json"}
         if self._token:
             headers["Authorization"] = self._token
