@@ -37,6 +37,17 @@ def here() -> int:
     return os.open(HERE, os.O_RDONLY | os.O_CLOEXEC)
 
 
+def enter(fd: int) -> None:
+    """Move this thread to the network namespace that `fd` refers to, for good.
+
+    :raises NetloomError: the namespace cannot be entered; the thread is where it was.
+    """
+    try:
+        _set_namespace(fd)
+    except OSError as exc:
+        raise _refused(exc) from exc
+
+
 @contextmanager
 def in_namespace(fd: int, home: int | None = None) -> Iterator[None]:
     """Run the block with this thread in the network namespace that `fd` refers to.
@@ -48,10 +59,7 @@ def in_namespace(fd: int, home: int | None = None) -> Iterator[None]:
     """
     back = here() if home is None else home
     try:
-        try:
-            _set_namespace(fd)
-        except OSError as exc:
-            raise _refused(exc) from exc
+        enter(fd)
         try:
             yield
         finally:

@@ -1,0 +1,7 @@
+#!/bin/sh
+# Copyright (c) 2026, the netloom.containers authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+id -un
+echo "$1"
+ip -o -4 address show dev eth0 | awk '{ print $4 }'
