@@ -70,6 +70,8 @@ notes:
 seealso:
   - plugin: netloom.containers.netns
     plugin_type: become
+  - plugin: netloom.containers.networks
+    plugin_type: inventory
   - plugin: community.docker.docker
     plugin_type: connection
 """
