@@ -8,7 +8,6 @@ The only place that fails or exits a module. Collection-private. Floor 5.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -19,11 +18,11 @@ from ._changes import difference
 from ._drivers.options import labelled
 from ._drivers.registry import driver
 from ._errors import NetloomError
+from ._kernel import privileges
 from ._kernel.host import Host
 from ._model import Endpoint, Network
 from ._options.common import lock_timeout, secrets, state_dir
 
-_CAPABILITIES = {"CAP_NET_ADMIN": 12, "CAP_SYS_ADMIN": 21}  # linux/capability.h
 _INTERPRETERS = ("/usr/bin/python3", "/usr/libexec/platform-python")
 
 
@@ -61,7 +60,7 @@ def host_of(module: AnsibleModule, *, reading: bool = False) -> Iterator[Host]:
 
     :raises NetloomError: permission_denied, state_locked, option_invalid.
     """
-    _require_capabilities()
+    privileges.require("run the task as root (become: true)")
     timeout = lock_timeout(module.params)
     with Host(state_dir(module.params), None if reading or module.check_mode else timeout) as host:
         yield host
@@ -110,15 +109,6 @@ def endpoint_shape(host: Host, endpoint: Endpoint, network: Network) -> dict[str
     labels = labelled(endpoint.driver_opts, driver(network.driver).ENDPOINT_OPTIONS)
     places = _endpoints.bound(network, endpoint)
     return _inspect_endpoint.endpoint(endpoint, network, labels, places, live=host.is_open(endpoint.place))
-
-
-def _require_capabilities() -> None:
-    with open("/proc/self/status", encoding="ascii") as file:
-        found = re.search(r"^CapEff:\s*([0-9a-f]+)", file.read(), re.MULTILINE)
-    held = int(found.group(1), 16) if found else 0
-    missing = [name for name, bit in _CAPABILITIES.items() if not held >> bit & 1]
-    if missing:
-        raise NetloomError("permission_denied", f"needs {' and '.join(missing)}; run the task as root (become: true)")
 
 
 def _respawn(exc: NetloomError) -> None:

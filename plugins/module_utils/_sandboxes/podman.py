@@ -72,6 +72,20 @@ def mentioned(container: str) -> bool:
     return False
 
 
+def names_of(container_id: str) -> list[str]:
+    """Return the names that Podman's storage has for a container's id. Needs no lock of Podman's."""
+    for path in glob.glob(f"{glob.escape(storage())}/*-containers/*containers.json"):
+        try:
+            with open(path, encoding="utf-8", errors="replace") as file:
+                listed = json.load(file)
+            for item in listed:
+                if item["id"] == container_id:
+                    return [str(name) for name in item.get("names", ())]
+        except (OSError, ValueError, LookupError, TypeError, AttributeError):
+            continue
+    return []
+
+
 def storage() -> str:
     """Return the folder that holds containers: what the settings say, or where Podman keeps them otherwise."""
     own = os.environ.get("CONTAINERS_STORAGE_CONF")

@@ -16,6 +16,7 @@ from functools import partial
 from typing import Any, Callable
 
 from .._apply import Outcome, converge
+from .._changes import spoken_drift
 from .._draft import Draft, Slot
 from .._draft_endpoints import open_member, recorded_network
 from .._draft_networks import draft_network
@@ -73,6 +74,22 @@ def restore(host: Any, *, dry_run: bool = False) -> Restored:
     return Restored(_summed(outcomes), tuple(failures), tuple(pending.values()))
 
 
+def namespace_drift(host: Any) -> list[str]:
+    """Return, one line each, what of the recorded namespaces is not as the records say. Changes nothing."""
+    lines = []
+    for entry in host.records.namespaces():
+        host.begin_anew()
+        draft = Draft(host.records)
+        try:
+            _draft_namespace(draft, host, entry.value.name, with_settings=True)
+            outcome = converge(goal_of(draft, host), host, dry_run=True)
+        except NetloomError as exc:
+            lines.append(f"{NAMESPACE} {entry.value.name}: {exc.message}")
+            continue
+        lines += [spoken_drift(change) for change in outcome.changes]
+    return lines
+
+
 def restore_container(host: Any, container: str, runtime: str = "auto", *, dry_run: bool = False) -> Restored:
     """Bring back what is attached to one container, with the networks that it is on. One of no record is no error.
 
@@ -81,6 +98,8 @@ def restore_container(host: Any, container: str, runtime: str = "auto", *, dry_r
     found = host.find(container, runtime)
     if found is not None:
         return restore_place(host, f"{found.runtime}:{found.name}", dry_run=dry_run)
+    if runtime in ("auto", "netns") and host.records.namespace(container):
+        return restore_place(host, f"netns:{container}", dry_run=dry_run)
     places = [place for place in host.records.places_of(container) if runtime in ("auto", place.partition(":")[0])]
     return restore_place(host, places[0], dry_run=dry_run) if places else Restored(Outcome())
 

@@ -69,6 +69,7 @@ FLOORS = {
     "_kernel": 4,
     "_sandboxes": 4,
     "_runner": 5,
+    "_command": 5,
 }
 IMPURE = {
     "pyroute2",
