@@ -97,6 +97,7 @@ def _add_restore(restoring: argparse.ArgumentParser) -> None:
     one.add_argument(
         "--hook", action="store_true", help="the same for the container whose OCI state is on standard input"
     )
+    one.add_argument("--early", action="store_true", help="everything, and no container engine is asked: none runs yet")
     restoring.add_argument("--runtime", choices=RUNTIMES, default="auto", help="what knows the container")
 
 
@@ -159,7 +160,7 @@ def _restore(asked: Any) -> int:
         if one[1]:
             result = restoration.restore_container(host, one[1], one[0], dry_run=asked.dry_run)
         else:
-            result = restoration.restore(host, dry_run=asked.dry_run)
+            result = restoration.restore(host, early=asked.early, dry_run=asked.dry_run)
     showing.restored(result, as_json=asked.json)
     return _AMISS if result.failures else 0
 

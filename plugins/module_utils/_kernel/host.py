@@ -48,6 +48,7 @@ class Host(Seam, Interfaces):
         self._lacks_dnsmasq: str | None = None
         self.pools: dict[Any, Any] = {}  # those that networks share with other hosts
         self.clients: dict[Any, Any] = {}  # and the ways to where they are
+        self.unasked: tuple[str, ...] = ()  # runtimes that have no containers yet: asking one may have it started
         self.removed: dict[str, int] = {}  # descriptors of the named namespaces that this task has removed
 
     def __enter__(self) -> Host:
@@ -171,6 +172,8 @@ class Host(Seam, Interfaces):
 
     def find(self, container: str, runtime: str) -> Found | None:
         """Return what the runtimes say of a container's name, and this task of the namespaces that it makes."""
+        if runtime in self.unasked:
+            return None
         asked = (container, runtime)
         if asked not in self._found:
             self._found[asked] = registry.find(container, runtime, self._promised_at, self._lists)

@@ -30,6 +30,7 @@ from .crowds import crowded
 
 NAMESPACE, SETTINGS, NETWORK = "network namespace", "settings of network namespace", "network"
 Item = tuple[str, str]  # one of these, and its name
+_ENGINES = ("docker", "podman", "machine")
 _OF_ALL = ("state_corrupt", "state_locked", "state_newer_version", "permission_denied")  # no item's own fault
 
 
@@ -51,14 +52,15 @@ class Restored:
     pending: tuple[Endpoint, ...] = ()
 
 
-def restore(host: Any, *, dry_run: bool = False) -> Restored:
+def restore(host: Any, *, early: bool = False, dry_run: bool = False) -> Restored:
     """Bring back all that the records list, as far as it can be.
 
     Namespaces are made that are recorded or have something attached to them. Endpoints in other containers come back
-    where those run, and are pending where not.
+    where those run, and are pending where not. `early`: no container engine runs yet, and none is asked.
 
     :raises NetloomError: the records cannot be read; or what every item would fail for.
     """
+    host.unasked = _ENGINES if early else ()
     names = [entry.value.name for entry in host.records.namespaces()]
     settings = [entry.value.name for entry in host.records.namespaces() if entry.value.settings]
     items = [(NAMESPACE, name) for name in dict.fromkeys((*names, *host.records.attached_namespaces()))]
