@@ -49,7 +49,8 @@ options:
     description:
       - How tasks reach the hosts.
       - V(netns) has them run on the controller in the container's network namespace, with
-        P(netloom.containers.netns#connection), and so works for every container.
+        P(netloom.containers.netns#connection), and so works for every container. The Python that runs Ansible runs them,
+        as for C(localhost), unless O(compose) gives another C(ansible_python_interpreter).
       - V(address) sets nothing but C(ansible_host), so that tasks reach hosts by their addresses, over SSH unless told
         otherwise.
     type: str
@@ -101,6 +102,7 @@ groups:
 """
 
 import os
+import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -193,14 +195,15 @@ class InventoryModule(BaseInventoryPlugin, Constructable):
         for member in sorted(members(attachments), key=lambda member: member.name):
             variables = member.variables(known, families, preferred)
             if self.get_option("connection") == "netns":
-                variables.update(connection_variables(member))
+                variables.update(connection_variables(member), ansible_python_interpreter=sys.executable)
+            variables = wrap_var(variables)  # a label is text, whatever is in it
             self.inventory.add_host(member.name)
             groups = sorted({item.network for item in member.attachments}) + ["pending"] * member.pending
             for name in groups:
                 group = self.inventory.add_group(self._sanitize_group_name(prefix + name))
                 self.inventory.add_child(group, member.name)
             for name, value in variables.items():
-                self.inventory.set_variable(member.name, name, wrap_var(value))
+                self.inventory.set_variable(member.name, name, value)
             self._set_composite_vars(self.get_option("compose"), variables, member.name, strict=strict)
             self._add_host_to_composed_groups(self.get_option("groups"), variables, member.name, strict=strict)
             self._add_host_to_keyed_groups(self.get_option("keyed_groups"), variables, member.name, strict=strict)

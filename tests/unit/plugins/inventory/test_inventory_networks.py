@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 import yaml
 from ansible import constants as C
@@ -70,6 +72,7 @@ def test_containers_of_a_topology_are_grouped_by_network(read):
 def test_hosts_can_be_reached_at_once(read):
     hosts = read().hosts
     keys = ("ansible_connection", "ansible_netns_container", "ansible_netns_runtime")
+    assert {host.vars["ansible_python_interpreter"] for host in hosts.values()} == {sys.executable}
     assert {name: tuple(host.vars[key] for key in keys) for name, host in hosts.items()} == {
         "shop": ("netloom.containers.netns", "shop", "docker"),
         "srv-ns-db": ("netloom.containers.netns", "/srv/ns/db", "path"),
