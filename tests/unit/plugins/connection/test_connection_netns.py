@@ -27,6 +27,8 @@ def refusal(container, runtime="auto"):
 
 def said_by_another_user(container):
     """Return why a process of the user nobody is refused."""
+    with pytest.raises(AnsibleConnectionFailure):
+        connection("a/b").exec_command("id")  # imports what that user may not be able to read
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
