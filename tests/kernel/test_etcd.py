@@ -479,6 +479,33 @@ def test_a_claim_of_which_nobody_knows_whether_it_was_made_is_found_again(server
     assert servers.keys() == {}
 
 
+@pytest.mark.parametrize("verb", [detach("net", "h1a"), attach("net", "h1a", ipv4="10.1.0.50")], ids=["detach", "move"])
+def test_a_release_that_is_done_late_leaves_what_was_claimed_again(servers, verb, monkeypatch):
+    # A server that did not answer in time does what it was asked once it can, after another one has done it.
+    one = Site(1, servers.urls)
+    asked: list[Any] = []
+    txn = Client.txn
+
+    def kept(self: Client, compare: Any, success: Any, failure: Any = ()) -> Any:
+        asked.append({"compare": [*compare], "success": [*success], "failure": [*failure]})
+        return txn(self, compare, success, failure)
+
+    one.do(one.net(SUBNET))
+    address = one.attach("a")
+    monkeypatch.setattr(Client, "txn", kept)
+    one.do(verb)
+    monkeypatch.undo()
+    released = [body for body in asked if any("request_delete_range" in each for each in body["success"])]
+    assert released
+    one.do(one.net(SUBNET))
+    one.attach("a", ipv4=address)
+    before = servers.keys()
+    for body in released:
+        servers.ask("kv/txn", body)
+    assert servers.keys() == before
+    assert servers.owners() == {address: "h1 netns:h1a"}
+
+
 VERBS = {
     "create": (lambda one: one.net(SUBNET), ()),
     "move": (lambda one: attach("net", "h1a", ipv4="10.1.0.50"), ("net", "a")),

@@ -179,7 +179,8 @@ class SharedPool:
         """
         left = [*changes]
         while left:
-            compare = [client.is_value(self._of(each), _value(each.before)) for each in left]
+            revisions = self._revisions([each for each in left if each.before])
+            compare = [self._as_before(each, revisions) for each in left]
             if any(each.after for each in left):
                 # Whoever was struck off as gone for good is no longer one of them.
                 compare.append(client.is_value(self._key(f"nodes/{self._share.node}"), self._share.node_id))
@@ -196,6 +197,24 @@ class SharedPool:
             if lost:
                 raise self._lost(lost, keys)
             left = waiting  # of what is released, some was gone
+
+    def _revisions(self, changes: Sequence[Change]) -> dict[str, str]:
+        """Return, by key, when what `changes` find was written, of those that find it as it should be."""
+        answer = self._txn((), [client.read(self._of(each)) for each in changes]) if changes else {}
+        keys, written = client.found(answer), client.revisions(answer)
+        owned = (self._of(each) for each in changes if keys.get(self._of(each)) == _value(each.before))
+        return {key: written[key] for key in owned}
+
+    def _as_before(self, change: Change, revisions: dict[str, str]) -> dict[str, Any]:
+        """Return the comparison that holds where an address is as a change finds it.
+
+        What a server was asked that did not answer may be done late. By then the same owner may have claimed the
+        address again, with the same value: a release is of what was written before it, and of nothing later.
+        """
+        key = self._of(change)
+        if key in revisions:
+            return client.is_written(key, revisions[key])
+        return client.is_value(key, _value(change.before) if change.after else None)
 
     def _lost(self, changes: Sequence[Change], keys: dict[str, str]) -> LostRace:
         for change in changes:

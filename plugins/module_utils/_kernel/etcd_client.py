@@ -202,6 +202,11 @@ def is_value(key: str, value: str | None) -> dict[str, Any]:
     return {"key": coded(key), "target": "VALUE", "result": "EQUAL", "value": coded(value)}
 
 
+def is_written(key: str, revision: str) -> dict[str, Any]:
+    """Return the comparison that holds where a key was last written in a revision."""
+    return {"key": coded(key), "target": "MOD", "result": "EQUAL", "mod_revision": revision}
+
+
 def is_empty(key: str, end: str = "") -> dict[str, Any]:
     """Return the comparison that holds where a key is not there, or no key from it up to `end`."""
     asked = {"key": coded(key), "target": "VERSION", "result": "EQUAL", "version": "0"}
@@ -212,6 +217,12 @@ def found(answer: Mapping[str, Any]) -> dict[str, str]:
     """Return all that a transaction has read: key to value."""
     ranges = [item.get("response_range", {}) for item in answer.get("responses", ())]
     return {plain(item["key"]): plain(item.get("value", "")) for each in ranges for item in each.get("kvs", ())}
+
+
+def revisions(answer: Mapping[str, Any]) -> dict[str, str]:
+    """Return when all that a transaction has read was written: key to revision."""
+    ranges = [item.get("response_range", {}) for item in answer.get("responses", ())]
+    return {plain(item["key"]): str(item["mod_revision"]) for each in ranges for item in each.get("kvs", ())}
 
 
 def _is_passing(exc: BaseException) -> bool:
