@@ -15,7 +15,6 @@ yaml = pytest.importorskip("yaml", reason="roles are for the controller, where A
 ROOT = Path(__file__).resolve().parents[3]
 ROLES = sorted(path for path in (ROOT / "roles").iterdir() if path.is_dir())
 SCENARIOS = ROOT / "molecule"
-EVERYWHERE = {"host"}  # applied to every host of every scenario by molecule/default
 
 each_role = pytest.mark.parametrize("role", ROLES, ids=lambda path: path.name)
 
@@ -47,7 +46,7 @@ def test_every_variable_is_in_the_table_of_the_readme_and_the_other_way_round(ro
     assert sorted(told) == sorted(options(role))
 
 
-@pytest.mark.parametrize("role", [role for role in ROLES if role.name not in EVERYWHERE], ids=lambda path: path.name)
+@each_role
 def test_the_readme_shows_a_picture(role):
     assert "```text\n" in (role / "README.md").read_text()
 
@@ -62,9 +61,6 @@ def test_every_variable_begins_with_the_name_of_the_role(role):
 def test_the_first_example_is_what_molecule_runs(role):
     if not SCENARIOS.is_dir():
         pytest.skip("scenarios are in a checkout only")
-    if role.name in EVERYWHERE:
-        assert f"netloom.containers.{role.name}" in (SCENARIOS / "default/create.yml").read_text()
-        return
     converge = (SCENARIOS / role.name / "converge.yml").read_text()
     example = re.search(r"^```yaml\n(.*?)^```$", (role / "README.md").read_text(), re.M | re.S)
     assert example
