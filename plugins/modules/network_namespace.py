@@ -75,7 +75,7 @@ changes:
   type: list
   elements: str
   returned: success
-  sample: [create network namespace c1]
+  sample: [create record of network namespace c1, create network namespace c1]
 error_code:
   description: What kind of failure it is, one word that does not change between versions.
   type: str

@@ -141,7 +141,8 @@ def booted() -> Iterator[Booted]:
         yield host
     finally:
         host.do("rm")
-        shutil.rmtree(ROOT / ".cache" / host.name, ignore_errors=True)
+        for path in (folder, ROOT / ".cache" / host.name):
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def test_a_host_is_after_a_reboot_what_it_was_beside_docker_podman_and_other_firewalls(booted):

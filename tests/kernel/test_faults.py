@@ -442,5 +442,6 @@ def test_a_full_disk_refuses_the_task_before_anything_is_touched(name, monkeypat
 
 def test_a_file_that_a_killed_run_left_for_a_namespace_becomes_one():
     open("/run/netns/c9", "w").close()
-    assert engine.sandwich(namespace("c9")) == ["create network namespace c9"]
-    assert do(no_namespace("c9")) == ["remove network namespace c9"]
+    record = "record of network namespace c9"
+    assert engine.sandwich(namespace("c9")) == [f"create {record}", "create network namespace c9"]
+    assert do(no_namespace("c9")) == ["remove network namespace c9", f"remove {record}"]
