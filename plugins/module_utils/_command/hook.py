@@ -32,10 +32,8 @@ def run(state_dir: str, lock_timeout_seconds: int) -> int:
             found = _found(place.partition(":")[2], container_id, pid, bundle)
             _restore(state_dir, lock_timeout_seconds, place, found)
     except (NetloomError, OSError, ValueError, LookupError, TypeError) as exc:
-        print(
-            f"netloom: {getattr(exc, 'message', None) or f'this hook was told nothing useful: {exc!r}'}",
-            file=sys.stderr,
-        )
+        words = getattr(exc, "message", None) or f"this hook was told nothing useful: {exc!r}"
+        sys.stderr.write(f"netloom: {words}\n")
     return 0
 
 

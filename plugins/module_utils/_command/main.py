@@ -44,11 +44,11 @@ def main(arguments: Sequence[str] | None = None, version: str = "unknown") -> in
         sys.stdout.flush()
         return code
     except NetloomError as exc:
-        print(f"netloom: {exc.message}", file=sys.stderr)
+        sys.stderr.write(f"netloom: {exc.message}\n")
     except BrokenPipeError:  # whoever read what we say has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     except OSError as exc:
-        print(f"netloom: {exc}", file=sys.stderr)
+        sys.stderr.write(f"netloom: {exc}\n")
     except KeyboardInterrupt:
         return 130
     return _AMISS
@@ -123,7 +123,7 @@ def _list(asked: Any) -> int:
     from . import showing
 
     with Host(asked.state_dir) as host:
-        print(showing.listing(host, as_json=asked.json))
+        sys.stdout.write(f"{showing.listing(host, as_json=asked.json)}\n")
     return 0
 
 
@@ -131,7 +131,7 @@ def _inspect(asked: Any) -> int:
     from . import showing
 
     with Host(asked.state_dir) as host:
-        print(showing.inspected(host, asked.name))
+        sys.stdout.write(f"{showing.inspected(host, asked.name)}\n")
     return 0
 
 
@@ -141,7 +141,7 @@ def _verify(asked: Any) -> int:
     with Host(asked.state_dir) as host:
         text, healthy = showing.verification(host, asked.name, as_json=asked.json)
     if text:
-        print(text)
+        sys.stdout.write(f"{text}\n")
     return 0 if healthy else _AMISS
 
 

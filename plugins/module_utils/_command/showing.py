@@ -63,13 +63,13 @@ def verification(host: Any, names: Sequence[str], *, as_json: bool) -> tuple[str
 
 
 def restored(result: restoration.Restored, *, as_json: bool) -> None:
-    """Print what was brought back, and on standard error what was not."""
+    """Say what was brought back, and on standard error what was not."""
     changes = [str(change) for change in result.outcome.changes]
     for failure in result.failures:
-        print(f"netloom: {failure.kind} {failure.name}: {failure.error.message}", file=sys.stderr)
+        sys.stderr.write(f"netloom: {failure.kind} {failure.name}: {failure.error.message}\n")
     if not as_json:
         for line in result.outcome.warnings:
-            print(f"netloom: warning: {line}", file=sys.stderr)
+            sys.stderr.write(f"netloom: warning: {line}\n")
         for member in result.pending:
             changes.append(
                 f"endpoint of {member.container} on network {member.network} is pending: its container does not run"
@@ -82,7 +82,8 @@ def restored(result: restoration.Restored, *, as_json: bool) -> None:
     ]
     pending = [{"network": member.network, "container": member.container} for member in result.pending]
     answer = {"changed": bool(changes), "changes": changes, "failures": failures, "pending": pending}
-    print(_json({**answer, "warnings": list(result.outcome.warnings)}))
+    shown = _json({**answer, "warnings": list(result.outcome.warnings)})
+    sys.stdout.write(f"{shown}\n")
 
 
 def _row(shape: dict[str, Any]) -> tuple[str, ...]:
