@@ -17,6 +17,8 @@ import rig
 from ansible_collections.netloom.containers.plugins.plugin_utils import _zipapp
 from engine import attach, do, namespace, present
 
+pytestmark = pytest.mark.packets  # what the command reads and says
+
 NETLOOM = "/run/netloom-command"
 
 

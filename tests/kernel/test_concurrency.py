@@ -21,6 +21,8 @@ from ansible_collections.netloom.containers.plugins.module_utils._errors import 
 from ansible_collections.netloom.containers.plugins.module_utils._kernel.host import Host
 from engine import absent, attach, do, drift, present, together
 
+pytestmark = pytest.mark.packets  # the lock and the records, which no library is part of
+
 TASKS = 16
 CODES_OF_A_RACE = {"network_not_found", "network_in_use"}
 

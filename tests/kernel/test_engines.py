@@ -18,6 +18,8 @@ from pathlib import Path
 import pytest
 import rig
 
+pytestmark = pytest.mark.packets  # which container is meant, before any library is asked
+
 # Unlike a plain `sleep`, it ends when it is asked to, also as PID 1.
 COMMAND = ("/bin/sh", "-c", "trap 'exit 0' TERM; sleep 600 & wait")
 LOOK = Path(__file__).with_name("look.py")

@@ -284,6 +284,9 @@ def failing(
     return caught.value, host
 
 
+ONCE = pytest.mark.packets  # with one version of the libraries: each effect fails with both, in the tests by case
+
+
 def recording(case: Case) -> tuple[list[str], rig.Snapshot, rig.Snapshot]:
     """Return the names of a case's side effects, and the pictures before it and after it; it is gone again."""
     try:
@@ -364,6 +367,7 @@ def test_what_a_killed_run_left_is_removed_by_absent(case, every):
         engine.same(picture(), beginning, f"killed before {effect} ({position})")
 
 
+@ONCE
 @pytest.mark.parametrize("name", ["create", "attach", "change mtu"])
 def test_an_effect_that_is_refused_for_any_reason_is_told_by_its_code(name):
     engine.without_waiting()
@@ -391,6 +395,7 @@ PAIRS = {
 }
 
 
+@ONCE
 @pytest.mark.parametrize(("name", "step"), PAIRS.items())
 def test_a_repair_that_is_killed_too_is_finished_by_the_next(name, step):
     case = CASES[name]
@@ -407,6 +412,7 @@ def test_a_repair_that_is_killed_too_is_finished_by_the_next(name, step):
         wipe()
 
 
+@ONCE
 @pytest.mark.parametrize("name", ["create", "attach", "change mtu", "remove with members", "rebuild elsewhere"])
 def test_an_undo_that_fails_names_both_errors_and_the_next_run_repairs(name):
     case = CASES[name]
@@ -423,6 +429,7 @@ def test_an_undo_that_fails_names_both_errors_and_the_next_run_repairs(name):
         wipe()
 
 
+@ONCE
 @pytest.mark.parametrize("name", ["create", "attach", "change labels", "remove"])
 def test_a_full_disk_refuses_the_task_before_anything_is_touched(name, monkeypatch):
     case = CASES[name]

@@ -16,12 +16,15 @@ from pathlib import Path
 from typing import Any
 
 import engine
+import pytest
 import rig
 from ansible_collections.netloom.containers.plugins.module_utils._kernel import netns
 from ansible_collections.netloom.containers.plugins.module_utils._model import StaticRoute
 from ansible_collections.netloom.containers.plugins.module_utils._ports import port_specs
 from ansible_collections.netloom.containers.plugins.module_utils._verbs import restoration
 from engine import attach, detach, do, namespace, network, no_namespace, present, topology
+
+pytestmark = pytest.mark.packets  # the same plan as a task's
 
 BOOTS = iter(range(1, 100))
 

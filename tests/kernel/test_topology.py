@@ -342,15 +342,15 @@ def positions(shard: int, effects: list[str]) -> range:
 
 
 @pytest.mark.parametrize("shard", range(SHARDS))
-def test_a_refused_effect_of_fifty_attachments_leaves_the_host_as_it_was(shard):
+def test_a_refused_effect_of_twenty_attachments_leaves_the_host_as_it_was(shard):
     engine.without_waiting()
-    effects = engine.recorded(many(50))
+    effects = engine.recorded(many(20))
     do(no_topology("load"))
     before = engine.picture()
     for position in positions(shard, effects):
         number = ERRORS[position // (2 * SHARDS) % len(ERRORS)]
         with pytest.raises(engine.NetloomError) as caught:
-            engine.result_of(many(50), kind=partial(engine.Failing, {position: engine.error(number)}))
+            engine.result_of(many(20), kind=partial(engine.Failing, {position: engine.error(number)}))
         assert f"cannot {effects[position]}: " in caught.value.message
         engine.same(engine.picture(), before, f"after {effects[position]} ({position}) failed")
 
