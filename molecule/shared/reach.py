@@ -183,7 +183,7 @@ def read(lines: list[str]):
         elif words[0] == "route":
             routes.append((words[1], words[2:]))
         elif words[0] == "table":
-            table = words[1]
+            table = line.partition(" ")[2].strip()  # its path may have blanks
         elif words[0] in ("row", "column"):
             name, places = line.partition(" ")[2].split("=")
             (rows if words[0] == "row" else columns)[name.strip()] = places.split()

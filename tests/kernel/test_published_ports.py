@@ -651,10 +651,10 @@ def test_five_thousand_ports_are_one_transaction_and_come_and_go_in_a_moment():
 
 
 def quickly(verb: Verb) -> list[str]:
-    """Carry out a verb in less than two seconds of work, and return its side effects on published ports."""
+    """Carry out a verb in a few seconds of work, and return its side effects on published ports."""
     started = sum(os.times()[:4])  # other tests run beside this one
     effects = recorded(verb)
-    assert sum(os.times()[:4]) - started < 2
+    assert sum(os.times()[:4]) - started < 6
     found = [effect for effect in effects if "port [" in effect or "port 0" in effect]
     assert len(found) < 2
     return found
