@@ -9,7 +9,7 @@ set -eu
 
 observe() {
     ls /sys/class/net
-    ip -4 -br address | sed "s/@if[0-9]*//" # the number is that of the other end
+    ip -4 -br address | sed "s/@if[0-9]*//; s/  */ /g" # the number is that of the other end
     ip -4 route show table all
     ip rule show
     nft list ruleset
