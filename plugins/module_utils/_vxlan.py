@@ -55,26 +55,32 @@ class Vxlan(Resource):
 
 
 @dataclass(frozen=True)
-class Forwarding(Resource):
-    """An entry of a VXLAN device's forwarding table: frames to `mac` go to the host `peer`.
-
-    There is one for `EVERYBODY` for each peer, which all get a copy of what they stand for.
-    """
+class _TableEntry(Resource):
+    """What a table of an interface holds, and loses with it."""
 
     ifname: str
-    mac: str
-    peer: str
     rank = 65
     handler = "forwarding"
     verbs = ("add", "change", "remove")
 
     @property
-    def key(self):
-        return ("forwarding", self.ifname, self.mac, self.peer)
-
-    @property
     def parent(self):
         return ("link", HOST, self.ifname)
+
+
+@dataclass(frozen=True)
+class Forwarding(_TableEntry):
+    """An entry of a VXLAN device's forwarding table: frames to `mac` go to the host `peer`.
+
+    There is one for `EVERYBODY` for each peer, which all get a copy of what they stand for.
+    """
+
+    mac: str
+    peer: str
+
+    @property
+    def key(self):
+        return ("forwarding", self.ifname, self.mac, self.peer)
 
     @property
     def title(self):
@@ -86,22 +92,14 @@ class Forwarding(Resource):
 
 
 @dataclass(frozen=True)
-class Station(Resource):
+class Station(_TableEntry):
     """An entry of a bridge's forwarding table: `mac` is behind the port `ifname`, before it has sent anything."""
 
-    ifname: str
     mac: str
-    rank = 65
-    handler = "forwarding"
-    verbs = ("add", "change", "remove")
 
     @property
     def key(self):
         return ("station", self.ifname, self.mac)
-
-    @property
-    def parent(self):
-        return ("link", HOST, self.ifname)
 
     @property
     def title(self):
@@ -112,23 +110,15 @@ class Station(Resource):
 
 
 @dataclass(frozen=True)
-class Neighbour(Resource):
+class Neighbour(_TableEntry):
     """An address that a VXLAN device, or a bridge with a port that is `suppressing`, answers for, with its MAC."""
 
-    ifname: str
     address: str
     mac: str
-    rank = 65
-    handler = "forwarding"
-    verbs = ("add", "change", "remove")
 
     @property
     def key(self):
         return ("neighbour", self.ifname, self.address)
-
-    @property
-    def parent(self):
-        return ("link", HOST, self.ifname)
 
     @property
     def title(self):
