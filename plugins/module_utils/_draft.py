@@ -142,13 +142,6 @@ class Draft:
             self._namespace_entries[name] = self.records.namespace(name)
         return self._namespace_entries[name]
 
-    def put_namespace(self, name: str, topology: str, *, there: bool) -> None:
-        """Have there be a namespace; one that is not there, or is recorded, is recorded."""
-        entry = self.namespace_entry(name)
-        self.namespaces[name] = topology or (entry.value.topology if entry else "")
-        if entry or topology or not there:
-            self.kept.add(name)
-
     def leases(self, network: str) -> Leases:
         """Return who will have which address of a network."""
         if network not in self._leases:

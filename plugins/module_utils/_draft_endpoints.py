@@ -64,7 +64,7 @@ def draft_endpoint(draft: Draft, host: Any, network: Network, spec: EndpointSpec
         from ._draft_parents import check_member
 
         check_member(draft, host, network, slot[1], spec.mac)
-    if network.ipam_driver != "default":
+    if network.shares_addresses:
         from ._draft_claims import share
 
         share(draft, host, network)

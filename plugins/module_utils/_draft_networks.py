@@ -18,7 +18,7 @@ from ._draft import Draft
 from ._draft_endpoints import draft_endpoint, drop_member, open_member, recorded_network, slot_of
 from ._drivers.registry import DRIVERS, driver
 from ._errors import NetloomError
-from ._model import PRESENT, Endpoint, EndpointSpec, HostFacts, Network, NetworkSpec
+from ._model import PRESENT, Endpoint, EndpointSpec, HostFacts, Network, NetworkSpec, Pairs
 from ._names import PREDEFINED, nearest
 from ._resolve import Others
 from ._subnets import Occupied
@@ -100,7 +100,7 @@ def draft_network(
         others = replace(others, uplink=host.uplink, on_parents=lambda: known, besides=besides)
     owner = "" if spec.name in PREDEFINED else topology
     network = _resolve.network(spec, recorded, others, facts, host.state_dir, owner)
-    if network.ipam_driver != "default":
+    if network.shares_addresses:
         network = joined(draft, host, network, recorded)
     if driver(network.driver).ON_PARENT:
         from ._draft_parents import with_shim
@@ -137,7 +137,7 @@ def _draft_members(draft: Draft, host: Any, spec: NetworkSpec, entry: Any, netwo
             differences=list(obstacles),
         )
     # Those of members that do not run are claimed and released as well.
-    claims = any(version.ipam_driver != "default" for version in (network, *entry.all))
+    claims = any(version.shares_addresses for version in (network, *entry.all))
     for place, member in members.items():
         if obstacles:
             before, member = member, _endpoints.moved(member, network, draft.leases(network.name))
@@ -203,6 +203,27 @@ def drop_network(draft: Draft, host: Any, name: str, *, force: bool) -> Network 
     for member in members.values():
         drop_member(draft, host, member)
     return draft.network_entry(name).value
+
+
+def draft_namespace(
+    draft: Draft, host: Any, name: str, settings: Pairs = (), *, topology: str = "", again: bool = False
+) -> None:
+    """Have there be a named namespace, with `settings` (path to value); one that is not there will belong to `topology`.
+
+    One that has to be made is recorded, unless that is to have it `again`: whoever made it first has it.
+
+    :raises NetloomError: option_invalid, a namespace has no such setting.
+    """
+    entry, there = draft.namespace_entry(name), host.has_namespace(name)
+    draft.namespaces[name] = entry.value.topology if entry else "" if there else topology
+    if entry or not (there or again):
+        draft.kept.add(name)
+    if not there:
+        host.promise(name)
+    if settings:
+        from ._draft_settings import draft_settings  # few namespaces have any
+
+        draft_settings(draft, host, name, settings)
 
 
 def drop_namespaces(draft: Draft, host: Any, names: Mapping[str, bool], option: str = "name") -> None:

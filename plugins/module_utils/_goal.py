@@ -54,7 +54,7 @@ def goal_of(draft: Draft, host: Any) -> Goal:
         from ._goal_names import aim_at_names  # a task on networks without names reads none of it
 
         aim_at_names(draft, host, goal)
-    if any(network.ipam_driver != "default" for name in touched for network in draft.network_versions(name)):
+    if any(network.shares_addresses for name in touched for network in draft.network_versions(name)):
         from ._goal_claims import aim_at_claims  # few networks share their addresses with other hosts
 
         aim_at_claims(draft, host, goal)

@@ -75,6 +75,11 @@ class Network:
     node: str = ""  # where hosts share the addresses, the name of this one
     node_id: str = ""  # and a random number that another host of that name does not have
 
+    @property
+    def shares_addresses(self) -> bool:
+        """Whether other hosts hand out addresses of it as well."""
+        return self.ipam_driver != "default"
+
 
 @dataclass(frozen=True)
 class Sandbox:

@@ -12,7 +12,7 @@ from typing import Any
 
 from .._apply import converge
 from .._draft import Draft
-from .._draft_networks import drop_namespaces
+from .._draft_networks import draft_namespace, drop_namespaces
 from .._goal import goal_of
 from .._model import Pairs
 from .result import Result
@@ -24,14 +24,7 @@ def namespace_present(host: Any, name: str, settings: Pairs = (), *, dry_run: bo
     :raises NetloomError: option_invalid, a namespace has no such setting.
     """
     draft = Draft(host.records)
-    there = host.has_namespace(name)
-    draft.put_namespace(name, "", there=there)
-    if settings:
-        from .._draft_settings import draft_settings
-
-        if not there:
-            host.promise(name)
-        draft_settings(draft, host, name, settings)
+    draft_namespace(draft, host, name, settings)
     return Result(converge(goal_of(draft, host), host, dry_run=dry_run))
 
 

@@ -95,7 +95,7 @@ def drift(host: Any, network: Network, of_host: Occupied, besides: Collection[st
     uplink = host.uplink(network.parent) if network.parent else None
     lines += [f"parent {uplink.name} is down"] if uplink and not uplink.up else []
     lines += [f"subnet {subnet} overlaps {found[1]} of the host" for subnet, found in overlaps if found]
-    if network.ipam_driver != "default":
+    if network.shares_addresses:
         from .._draft_claims import unreached
 
         lines += unreached(host, network)

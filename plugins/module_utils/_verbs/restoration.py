@@ -19,8 +19,7 @@ from .._apply import Outcome, converge
 from .._changes import spoken_drift
 from .._draft import Draft, Slot
 from .._draft_endpoints import open_member, recorded_network
-from .._draft_networks import draft_network
-from .._draft_settings import draft_settings
+from .._draft_networks import draft_namespace, draft_network
 from .._drivers.registry import driver
 from .._errors import NetloomError
 from .._frozen import dataclass
@@ -61,10 +60,10 @@ def restore(host: Any, *, early: bool = False, dry_run: bool = False) -> Restore
     :raises NetloomError: the records cannot be read; or what every item would fail for.
     """
     host.unasked = _ENGINES if early else ()
-    names = [entry.value.name for entry in host.records.namespaces()]
-    settings = [entry.value.name for entry in host.records.namespaces() if entry.value.settings]
-    items = [(NAMESPACE, name) for name in dict.fromkeys((*names, *host.records.attached_namespaces()))]
-    items += [(SETTINGS, name) for name in settings]
+    recorded = [entry.value for entry in host.records.namespaces()]
+    names = dict.fromkeys((*(one.name for one in recorded), *host.records.attached_namespaces()))
+    items = [(NAMESPACE, name) for name in names]
+    items += [(SETTINGS, one.name) for one in recorded if one.settings]
     items += [(NETWORK, name) for name in host.records.network_names()]
     pending: dict[Slot, Endpoint] = {}
     together = partial(_together, host, pending, dry_run=dry_run)
@@ -165,22 +164,20 @@ def _together(host: Any, pending: dict[Slot, Endpoint], items: Sequence[Item], *
         else:
             _draft_namespace(draft, host, name, with_settings=kind == SETTINGS)
     outcome = converge(goal_of(draft, host), host, dry_run=dry_run)
-    members = [member for one in networks for member in draft.members(one.name).values()]
-    pending.update({(member.network, member.seat): member for member in members if not host.is_open(member.place)})
-    warnings = [line for one in networks for line in crowded(host, one, tuple(draft.members(one.name).values()))]
+    warnings: list[str] = []
+    for one in networks:
+        members = tuple(draft.members(one.name).values())
+        pending.update({(one.name, member.seat): member for member in members if not host.is_open(member.place)})
+        warnings += crowded(host, one, members)
     forwarding = [one for one in networks if driver(one.driver).BRIDGED and not one.internal]
     warnings += host.forward_drops(forwarding) if forwarding else ()
     return replace(outcome, warnings=(*outcome.warnings, *warnings))
 
 
 def _draft_namespace(draft: Draft, host: Any, name: str, *, with_settings: bool) -> None:
-    """Have a namespace be as it is recorded. One that is not recorded is made, and remains so: whoever made it has it."""
+    """Have a namespace be as it is recorded."""
     entry = draft.namespace_entry(name)
-    draft.put_namespace(name, "", there=True)
-    if not host.has_namespace(name):
-        host.promise(name)
-    if with_settings and entry:
-        draft_settings(draft, host, name, entry.value.settings)
+    draft_namespace(draft, host, name, entry.value.settings if with_settings and entry else (), again=True)
 
 
 def _summed(outcomes: Iterable[Outcome]) -> Outcome:

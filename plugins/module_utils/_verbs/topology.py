@@ -16,7 +16,14 @@ from typing import Any
 from .._apply import Outcome, converge
 from .._draft import Draft, Slot
 from .._draft_endpoints import draft_endpoint, drop_endpoints, drop_member, slot_of
-from .._draft_networks import draft_connected, draft_network, drop_namespaces, drop_network, known_network
+from .._draft_networks import (
+    draft_connected,
+    draft_namespace,
+    draft_network,
+    drop_namespaces,
+    drop_network,
+    known_network,
+)
 from .._drivers.registry import driver
 from .._errors import NetloomError, within
 from .._frozen import dataclass
@@ -93,15 +100,7 @@ def _draft_namespaces(draft: Draft, host: Any, spec: TopologySpec) -> None:
                 continue
             entry = draft.namespace_entry(item.name)
             _refuse_claimed("option_invalid", "name", f"namespace {item.name}", entry and entry.value.topology, spec)
-            there = host.has_namespace(item.name)
-            owner = entry.value.topology if entry else "" if there else spec.name
-            draft.put_namespace(item.name, owner, there=there)
-            if not there:
-                host.promise(item.name)
-            if item.settings:
-                from .._draft_settings import draft_settings  # few namespaces have any
-
-                draft_settings(draft, host, item.name, item.settings)
+            draft_namespace(draft, host, item.name, item.settings, topology=spec.name)
     drop_namespaces(draft, host, absent, "namespaces")
 
 
