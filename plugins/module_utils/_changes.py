@@ -54,8 +54,9 @@ def plan(desired: Iterable[Resource], observed: Iterable[Resource]) -> tuple[Cha
     """Return the changes that turn `observed` into `desired`, in the order to apply them.
 
     Deletions come first and run from the outside in (an interface is down before its rules go);
-    creations and updates follow from the inside out. Of negative rank, creations come first, and deletions last. What the kernel removes along with its parent
-    is not listed for itself, and is created anew when its parent is replaced.
+    creations and updates follow from the inside out. Of negative rank, creations come first, and
+    deletions last. What the kernel removes along with its parent is not listed for itself, and is
+    created anew when its parent is replaced.
     An empty result means that the host is already right.
     """
     wanted = {resource.key: resource for resource in desired}

@@ -76,9 +76,8 @@ class Leases:
         # Of a network that shares its wire with others: those, by name, and what somebody else has on it.
         self.siblings: dict[str, Leases] = {}
         self.outside: dict[IPAddress, str] = {}
-        self.shared: Any = (
-            None  # of a network whose addresses hosts share, who else has which (`_kernel.etcd.SharedPool`)
-        )
+        # Of a network whose addresses hosts share, who else has which (`_kernel.etcd.SharedPool`).
+        self.shared: Any = None
 
     def put(self, place: str, endpoint: Endpoint | None, before: Iterable[Endpoint] = ()) -> None:
         """Have a place hold what `endpoint` says (None: nothing); `before` is what the records say that it holds."""

@@ -222,14 +222,14 @@ class SharedPool:
             if text is not None and text != _value(change.before):
                 return LostRace(
                     "address_in_use",
-                    f"network {self._share.network}: {change.resource.address} is held by {_claims.owner(text)}",  # type: ignore[attr-defined]
+                    f"network {self._share.network}: {_address(change)} is held by {_claims.owner(text)}",
                 )
         return LostRace(
             "driver_error", f"network {self._share.network}: host {self._share.node} was struck off its pool in etcd"
         )
 
     def _of(self, change: Change) -> str:
-        return self._claim(change.resource.address)  # type: ignore[attr-defined]
+        return self._claim(_address(change))
 
     def _claim(self, address: str) -> str:
         return self._key(f"claims/{address}")
@@ -288,6 +288,11 @@ def _by_share(items: Iterable[Any], share: Any) -> Iterator[tuple[Share, list[An
     for item in items:
         found.setdefault(share(item), []).append(item)
     return iter(found.items())
+
+
+def _address(change: Change) -> str:
+    claim: Any = change.resource
+    return claim.address
 
 
 def _value(claim: Any) -> str | None:

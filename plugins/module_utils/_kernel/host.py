@@ -79,8 +79,9 @@ class Host(Seam, Interfaces):
             sandbox.close()
         for descriptor in self.removed.values():
             os.close(descriptor)
-        for kept in (self._sandboxes, self.removed, self._promised, self._promised_at, self._found, self.pools):
-            kept.clear()  # type: ignore[attr-defined]
+        known: dict[Any, Any]
+        for known in (self._sandboxes, self.removed, self._promised, self._promised_at, self._found, self.pools):
+            known.clear()
         self._lists = registry.Lists()
 
     # --- resources ---
