@@ -45,6 +45,8 @@ import rig
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # Hosts of one folder share an underlay, and two workers give the same addresses to theirs.
+    os.environ["NETLOOM_HOSTS"] = f"/var/tmp/netloom-hosts-{os.getpid()}"
     config.addinivalue_line("markers", "hosts: runs in pytest's own process, and works on throw-away hosts")
     config.addinivalue_line(
         "markers", "packets: is about the firewall or programs, and the same with each version of the libraries"

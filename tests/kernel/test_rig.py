@@ -217,11 +217,12 @@ def test_a_file_of_the_checkout_that_is_replaced_is_seen(host):
 
 
 def test_a_host_can_have_hosts(host):
-    command = Path(__file__).parents[1] / "hosts" / "host"
-    host.run(command, "up", "inner", "198.51.100.1/24")
-    assert "198.51.100.1/24" in host.run(command, "run", "inner", "ip", "address").stdout
-    host.run(command, "rm", "inner")
-    assert host.run("ls", "/var/tmp/netloom-hosts").stdout == ""
+    folder = os.environ["NETLOOM_HOSTS"]
+    command = ("env", f"NETLOOM_HOSTS={folder}", Path(__file__).parents[1] / "hosts" / "host")
+    host.run(*command, "up", "inner", "198.51.100.1/24")
+    assert "198.51.100.1/24" in host.run(*command, "run", "inner", "ip", "address").stdout
+    host.run(*command, "rm", "inner")
+    assert host.run("ls", folder).stdout == ""
 
 
 def test_a_host_that_cannot_be_made_leaves_nothing(new_host):
