@@ -90,7 +90,7 @@ def converge(goal: Goal, host: Any, *, dry_run: bool) -> Outcome:
 
         flows = outdated(goal.former, desired, changes)
     _carry_out(host, changes, goal.unfinished, desired, observed, scope, flows)
-    return Outcome(changes, warnings)
+    return Outcome(changes, (*warnings, *host.notes))
 
 
 def _carry_out(
@@ -120,7 +120,11 @@ def _carry_out(
             host.announce(in_kernel)
         finished = sorted(touched.union(unfinished))
         with host.stage("write records"):
-            resumed = (item for item in desired if isinstance(item, EndpointRecord) and item.key in unfinished)
+            told = _learned(desired, host)
+            finished = sorted({*finished, *told})
+            resumed = (
+                item for item in desired if isinstance(item, EndpointRecord) and item.key in {*unfinished, *told}
+            )
             made = [_as_made(change, host) for change in (*(Change(item, item) for item in resumed), *changes)]
             host.execute("write the records", host.records.complete, made, finished, _released(desired, scope))
     except BaseException as exc:
@@ -132,15 +136,25 @@ def _kernel(resources: Iterable[Resource]) -> tuple[Resource, ...]:
     return tuple({r.key: r for r in reversed([*resources]) if not isinstance(r, Records)}.values())
 
 
+def _learned(desired: Iterable[Resource], host: Any) -> list[Key]:
+    """Return the keys of the endpoints for which plugins have answered something that is not in their records."""
+    if not host.learned:
+        return []
+    records = (item for item in desired if isinstance(item, EndpointRecord))
+    return [item.key for item in records if host.as_learned(item.endpoint) != item.endpoint]
+
+
 def _as_made(change: Change, host: Any) -> Change:
-    """Return a change of an endpoint with what is known of its sandbox now that it is made."""
+    """Return a change of an endpoint with what is known of it and its sandbox now that it is made."""
     after = change.after
-    if not isinstance(after, EndpointRecord) or not host.is_open(after.endpoint.place):
+    if not isinstance(after, EndpointRecord):
         return change
-    sandbox = host.sandbox(after.endpoint.place)
-    if sandbox == after.endpoint.sandbox:
-        return change
-    return replace(change, after=replace(after, endpoint=replace(after.endpoint, sandbox=sandbox)))
+    endpoint = host.as_learned(after.endpoint)
+    if host.is_open(endpoint.place):
+        sandbox = host.sandbox(endpoint.place)
+        if sandbox != endpoint.sandbox:
+            endpoint = replace(endpoint, sandbox=sandbox)
+    return change if endpoint is after.endpoint else replace(change, after=replace(after, endpoint=endpoint))
 
 
 def _released(desired: Iterable[Resource], scope: Iterable[Resource]) -> list[str]:

@@ -16,7 +16,7 @@ from typing import Any
 from . import _draft_names, _endpoints, _resolve
 from ._draft import Draft
 from ._draft_endpoints import draft_endpoint, drop_member, open_member, recorded_network, slot_of
-from ._drivers.registry import DRIVERS, driver
+from ._drivers.registry import driver
 from ._errors import NetloomError
 from ._model import PRESENT, Endpoint, EndpointSpec, HostFacts, Network, NetworkSpec, Pairs
 from ._names import PREDEFINED, nearest
@@ -84,6 +84,9 @@ def draft_network(
         from ._draft_claims import adopted, joined
 
         spec = adopted(host, spec, recorded)
+    name = spec.driver or (recorded.driver if recorded else "")
+    if name and driver(name).PLUGIN and not (recorded and recorded.driver == name):
+        host.find_plugin(name)
     others, facts = Others(), HostFacts()
     needs_facts = _resolve.needs_facts(spec, recorded)
     if needs_facts or spec.options is not None:
@@ -111,6 +114,10 @@ def draft_network(
         from ._draft_overlay import on_underlay
 
         network = on_underlay(draft, host, network, recorded)
+    if driver(network.driver).PLUGIN:
+        from ._draft_plugins import on_plugin
+
+        network = on_plugin(host, network, recorded)
     network = _draft_names.with_dns(draft, host, spec, network, recorded)
     draft.put_network(network)
     if with_members and entry:
@@ -120,7 +127,7 @@ def draft_network(
 
 def _asks_for_parent(spec: NetworkSpec, recorded: Network | None) -> bool:
     name = spec.driver or (recorded.driver if recorded else "bridge")
-    return name in DRIVERS and driver(name).ON_PARENT
+    return driver(name).ON_PARENT
 
 
 def _draft_members(draft: Draft, host: Any, spec: NetworkSpec, entry: Any, network: Network) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
+from ipaddress import ip_interface
 from typing import Callable
 
 from ._drivers.options import canonical, check_fit
@@ -170,6 +171,9 @@ def _address(
     kept: Collection[IPAddress],
 ) -> IPInterface | None:
     option = f"ipv{version}_address"
+    if driver_named(network.driver).ASSIGNS:
+        kept_by_plugin = before is not None and asked in (None, before.ip)
+        return before if kept_by_plugin or asked is None else ip_interface(asked)
     pools = [pool for pool in network.pools if pool.subnet.version == version]
     if asked is not None:
         if not pools:
@@ -240,6 +244,8 @@ def _mac(
         return asked
     if recorded and recorded.mac:
         return recorded.mac
+    if driver_named(network.driver).ASSIGNS:
+        return ""
     own = local_mac(digest[12:])  # other digits than the host's end has: a bridge keeps frames to that for itself
     derived = mac_of(ipv4) if ipv4 else own
     return own if leases.mac_holder(derived, place) else derived

@@ -72,6 +72,7 @@ class Network:
     dns: bool = False  # members find each other by name
     dns_given: bool = False  # whether that was asked for, or follows from what the host and the network are like
     dns_servers: tuple[str, ...] = HOST_SERVERS  # whom its name server asks about all other names
+    definition: str = ""  # of a plugin's network, what the plugin is told of it: one line of JSON
     node: str = ""  # where hosts share the addresses, the name of this one
     node_id: str = ""  # and a random number that another host of that name does not have
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
+import json
 import re
 from collections.abc import Iterable
 
@@ -168,13 +169,16 @@ def mac_address(text: str, option: str) -> str:
 def pairs(values: dict | None, option: str) -> Pairs:
     """Return a dict of strings as sorted pairs.
 
-    Booleans are written as Docker writes them, true and false; the items of a list with commas between.
+    Booleans are written as Docker writes them, true and false; the items of a list with commas between; a dict as JSON.
 
     :raises NetloomError: option_invalid, for a key or value that is too long or holds a NUL.
     """
     found = []
     for name, value in (values or {}).items():
-        text = ",".join(map(_spelt, value)) if isinstance(value, (list, tuple)) else _spelt(value)
+        if isinstance(value, dict):
+            text = json.dumps(value, separators=(",", ":"), sort_keys=True)
+        else:
+            text = ",".join(map(_spelt, value)) if isinstance(value, (list, tuple)) else _spelt(value)
         for part in (str(name), text):
             if len(part.encode("utf-8", "surrogateescape")) > LABEL_MAX_BYTES:
                 raise NetloomError(

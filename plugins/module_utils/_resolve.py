@@ -167,7 +167,10 @@ def obstacles(wanted: Network, recorded: Network, members: Iterable[Endpoint]) -
         from ._uplinks import differences
 
         found += differences(wanted, recorded)
-    for member in members:
+    known = driver_named(wanted.driver)
+    if known.PLUGIN and members and wanted.definition != recorded.definition:
+        found.append(f"driver_options: plugin {wanted.driver} cannot change what it has been told of a network")
+    for member in () if known.ASSIGNS else members:
         for interface in member.addresses:
             pool = next((pool for pool in wanted.pools if interface.network == pool.subnet), None)
             holder = f"{member.container} has {interface.ip}"
@@ -223,9 +226,11 @@ def _pools(
     spec: NetworkSpec, wanted: Network, recorded: Network | None, others: Others, facts: HostFacts
 ) -> tuple[Pool, ...]:
     old = recorded.pools if recorded else ()
-    if not driver_named(wanted.driver).ATTACHABLE:
+    known = driver_named(wanted.driver)
+    if not known.ATTACHABLE or known.ASSIGNS:
         if spec.pools:
-            raise NetloomError("option_invalid", f"ipam_config: driver {wanted.driver} has no addresses")
+            words = "chooses the addresses itself" if known.ASSIGNS else "has no addresses"
+            raise NetloomError("option_invalid", f"ipam_config: driver {wanted.driver} {words}")
         return ()
     if spec.pools is None:
         pools = [pool for pool in old if _enabled(pool.subnet, spec, wanted)]

@@ -74,6 +74,7 @@ ENDPOINT_OPTIONS = {
 }
 EXAMPLE: dict[str, str] = {}
 ATTACHABLE, BRIDGED, ON_PARENT = True, True, False
+PLUGIN, ASSIGNS = False, False
 
 
 def check(network: Network) -> None:

@@ -23,6 +23,7 @@ OPTIONS = {
 ENDPOINT_OPTIONS = sublinks.ENDPOINT_OPTIONS
 EXAMPLE: dict[str, str] = {"parent": "eth0"}
 ATTACHABLE, BRIDGED, ON_PARENT = True, False, True
+PLUGIN, ASSIGNS = False, False
 bound, check = sublinks.bound, sublinks.check
 network_resources = sublinks.parent_resources
 

@@ -17,6 +17,7 @@ OPTIONS: dict = {}
 ENDPOINT_OPTIONS: dict = {}
 EXAMPLE: dict[str, str] = {}
 ATTACHABLE, BRIDGED, ON_PARENT = False, False, False
+PLUGIN, ASSIGNS = False, False
 
 
 def check(network: Network) -> None:

@@ -17,6 +17,9 @@ from .._model import GATEWAY_MODES, Network, Pairs
 from .._names import interface_name, nearest
 
 
+ANY = "*"  # in the options of a driver: it takes others as well
+
+
 @dataclass(frozen=True)
 class DriverOption:
     """An option of a driver: Docker's label for it, and a function of (text, option) that returns its canonical text.
@@ -31,14 +34,17 @@ class DriverOption:
 
 
 def canonical(given: Pairs, known: Mapping[str, DriverOption], option: str, driver: str) -> Pairs:
-    """Return `given` by short names and with canonical values.
+    """Return `given` by short names and with canonical values. Where `known` has ANY, other options stay as they are.
 
     :raises NetloomError: option_unknown, option_invalid, invalid_ifname.
     """
-    shorts = {**{name: name for name in known}, **{item.label: name for name, item in known.items()}}
+    shorts = {**{name: name for name in known if name != ANY}, **{item.label: name for name, item in known.items()}}
     found: dict[str, str] = {}
     for name, text in given:
         short = shorts.get(name)
+        if short is None and ANY in known:
+            found[name] = text
+            continue
         if short is None:
             raise NetloomError(
                 "option_unknown",
@@ -62,6 +68,18 @@ def check_fit(options: Pairs, known: Mapping[str, DriverOption], network: Networ
 def labelled(options: Pairs, known: Mapping[str, DriverOption]) -> dict[str, str]:
     """Return options as Docker shows them: its labels, values as strings."""
     return {known[name].label if name in known else name: value for name, value in options}
+
+
+def as_given(text: str, option: str) -> str:
+    """Return a value that only somebody else's program understands."""
+    return text
+
+
+def seconds(text: str, option: str) -> str:
+    """Return how long to wait for somebody else's program: 1 to 600 seconds."""
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 600:
+        raise NetloomError("option_invalid", f"{option}: {text!a} is not a whole number of seconds from 1 to 600")
+    return str(int(text))
 
 
 def flag(text: str, option: str) -> str:

@@ -93,6 +93,7 @@ OPTIONS = {
 ENDPOINT_OPTIONS = bridge.ENDPOINT_OPTIONS
 EXAMPLE: dict[str, str] = {"vni": "42", "peers": "198.51.100.1,198.51.100.2"}
 ATTACHABLE, BRIDGED, ON_PARENT = True, True, False
+PLUGIN, ASSIGNS = False, False
 bound, host_addresses = bridge.bound, bridge.host_addresses
 
 

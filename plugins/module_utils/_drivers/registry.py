@@ -9,10 +9,17 @@ Collection-private and pure. Floor 2.
 
 from __future__ import annotations
 
+import re
+
 from .._errors import NetloomError
 from .._names import nearest
 
+# Besides, a driver can be somebody else's plugin: `cni`, `netavark:NAME`, or the name of a Docker plugin.
 DRIVERS = ("bridge", "macvlan", "ipvlan", "overlay", "host", "null")
+
+_PLUGIN_NAME = re.compile(
+    r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}(/[A-Za-z0-9_.-]{1,127})?(:[A-Za-z0-9_.-]{1,63})?", re.ASCII
+)
 
 
 def driver(name: str):
@@ -24,6 +31,10 @@ def driver(name: str):
     `network_resources(network)`, `endpoint_resources(network, endpoint)`, `bound(network, endpoint, port)`, which
     yields the (IP version, address) that a port is published at, and those on a parent the functions of `macvlan`. Where
     the host itself has addresses on its networks, it has `host_addresses(network)`.
+
+    PLUGIN says that somebody else's program makes networks and endpoints. Such a driver has `definition(network, recorded,
+    read)`, which returns what the plugin is told of a network (`read` returns the text of a file), and ASSIGNS: whether the
+    plugin chooses the addresses, and the networks have no subnets of ours.
 
     :raises NetloomError: driver_not_found.
     """
@@ -47,7 +58,21 @@ def driver(name: str):
         from . import nothing
 
         return nothing
-    raise NetloomError(
-        "driver_not_found",
-        f"driver: {name!a} is not a driver{nearest(name, DRIVERS)}; available: {', '.join(DRIVERS)}",
-    )
+    if name == "cni":
+        from . import cni
+
+        return cni
+    if name.startswith("netavark:"):
+        from . import netavark
+
+        return netavark
+    if _PLUGIN_NAME.fullmatch(name):
+        from . import remote
+
+        return remote
+    raise NetloomError("driver_not_found", f"driver: {name!a} is not a driver; {available(name)}")
+
+
+def available(name: str) -> str:
+    """Return words for which drivers there are, for somebody who asked for `name`."""
+    return f"available: {', '.join(DRIVERS)}, and plugins (cni, netavark:NAME, Docker plugins){nearest(name, DRIVERS)}"

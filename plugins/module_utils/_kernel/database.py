@@ -59,10 +59,15 @@ _TABLES = f"""
         PRIMARY KEY (protocol, port, network, seat)
     ) WITHOUT ROWID;
     CREATE INDEX ports_seat ON ports (network, seat);
+    CREATE TABLE plugins (
+        key TEXT PRIMARY KEY, kind TEXT NOT NULL, network TEXT NOT NULL,
+        told TEXT NOT NULL, answer TEXT NOT NULL, state TEXT NOT NULL
+    ) WITHOUT ROWID;
+    CREATE INDEX plugins_network ON plugins (kind, network);
     PRAGMA user_version = {SCHEMA};
     COMMIT;
 """
-_REMEMBERED = ("networks", "endpoints", "namespaces")
+_REMEMBERED = ("networks", "endpoints", "namespaces", "plugins")
 
 
 @dataclass(frozen=True)

@@ -53,6 +53,10 @@ def handler(name: str) -> Any:
         from . import etcd
 
         return etcd
+    if name == "plugins":
+        from . import plugins
+
+        return plugins
     if name == "resolvconf":
         from . import resolvconf
 

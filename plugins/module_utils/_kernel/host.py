@@ -16,7 +16,7 @@ from typing import Any, Callable
 from .. import _changes
 from .._changes import Change
 from .._errors import NetloomError
-from .._model import HOST, HostFacts, Network, Sandbox, Uplink
+from .._model import HOST, Endpoint, HostFacts, Network, Sandbox, Uplink
 from .._resources import Address, Resource, Up
 from .._sandboxes import registry
 from .._sandboxes.registry import Found, OpenSandbox
@@ -48,6 +48,9 @@ class Host(Seam, Interfaces):
         self._lacks_dnsmasq: str | None = None
         self.pools: dict[Any, Any] = {}  # those that networks share with other hosts
         self.clients: dict[Any, Any] = {}  # and the ways to where they are
+        self.learned: dict[tuple[str, str], dict[str, Any]] = {}  # by network and seat, what plugins have answered
+        self.gives_up = False  # what a plugin does not answer for is forgotten
+        self.notes: list[str] = []  # what the user should know of what was done
         self.unasked: tuple[str, ...] = ()  # runtimes that have no containers yet: asking one may have it started
         self.removed: dict[str, int] = {}  # descriptors of the named namespaces that this task has removed
 
@@ -80,7 +83,15 @@ class Host(Seam, Interfaces):
         for descriptor in self.removed.values():
             os.close(descriptor)
         known: dict[Any, Any]
-        for known in (self._sandboxes, self.removed, self._promised, self._promised_at, self._found, self.pools):
+        for known in (
+            self._sandboxes,
+            self.removed,
+            self._promised,
+            self._promised_at,
+            self._found,
+            self.pools,
+            self.learned,
+        ):
             known.clear()
         self._lists = registry.Lists()
 
@@ -114,7 +125,7 @@ class Host(Seam, Interfaces):
         groups: dict[str, dict[Any, Resource]] = {}
         for item in wanted:
             place = getattr(item, "place", HOST)
-            if place == HOST or item.handler == "links" or self.is_made(place):
+            if place == HOST or item.handler in ("links", "plugins") or self.is_made(place):
                 groups.setdefault(item.handler, {})[item.key] = item
         found: list[Resource] = []
         for name, resources in groups.items():
@@ -158,6 +169,31 @@ class Host(Seam, Interfaces):
         from . import etcd
 
         return self.look("read the name of the host", etcd.new_node)
+
+    def as_learned(self, endpoint: Endpoint) -> Endpoint:
+        """Return an endpoint with what its plugin has answered, itself where there is nothing to add."""
+        answer = self.learned.get((endpoint.network, endpoint.seat))
+        if not answer:
+            return endpoint
+        from .. import _plugins
+
+        found = _plugins.learned(endpoint, answer)
+        return endpoint if found == endpoint else found
+
+    def find_plugin(self, driver: str) -> None:
+        """:raises NetloomError: driver_not_found, there is no plugin for a driver."""
+        from . import plugins
+
+        self.look(f"look for plugin {driver}", plugins.dialect(driver).find, driver)
+
+    def read_definition(self, path: str) -> str:
+        """Return the text of a file that defines a network.
+
+        :raises NetloomError: option_invalid, it cannot be read.
+        """
+        from . import plugins
+
+        return self.look(f"read {path}", plugins.definition, path)
 
     # --- sandboxes ---
 

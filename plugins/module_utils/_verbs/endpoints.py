@@ -36,6 +36,7 @@ def endpoint_present(host: Any, spec: EndpointSpec, *, dry_run: bool = False) ->
         network = known_network(draft, host, spec.network)
     endpoint = draft_endpoint(draft, host, network, spec)
     outcome = converge(goal_of(draft, host), host, dry_run=dry_run)
+    endpoint = host.as_learned(endpoint)
     if not host.is_open(endpoint.place):
         outcome = replace(
             outcome,

@@ -23,7 +23,7 @@ from .._model import PRESENT, EndpointSpec, Network, NetworkSpec
 from .._subnets import Occupied
 from .contention import contended
 from .crowds import crowded
-from .result import Result, as_recorded
+from .result import Result, as_recorded, learned
 
 
 @contended
@@ -66,6 +66,7 @@ def network_absent(host: Any, name: str, *, force: bool = False, dry_run: bool =
     :raises NetloomError: network_in_use, invalid_name.
     """
     draft = Draft(host.records)
+    host.gives_up = force
     if drop_network(draft, host, name, force=force) is None:
         return Result()
     return Result(converge(goal_of(draft, host), host, dry_run=dry_run))
@@ -114,6 +115,7 @@ def drift(host: Any, network: Network, of_host: Occupied, besides: Collection[st
 
 def _result(draft: Draft, host: Any, outcome: Outcome, network: Network) -> Result:
     """Return the network with its members as the records have them, or where nothing was written, as planned."""
+    learned(draft, host)
     members = tuple(sorted(draft.members(network.name).values(), key=lambda member: member.seat))
     live = frozenset(member.place for member in members if host.is_open(member.place))
     return Result(outcome, as_recorded(draft, network), members=members, live=live)

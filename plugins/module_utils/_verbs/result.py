@@ -9,6 +9,7 @@ Collection-private. Floor 3.
 from __future__ import annotations
 
 from dataclasses import field, replace
+from typing import Any
 
 from .._apply import Outcome
 from .._draft import Draft
@@ -25,6 +26,14 @@ class Result:
     endpoint: Endpoint | None = None
     members: tuple[Endpoint, ...] = ()
     live: frozenset[str] = frozenset()  # places whose sandbox is there
+
+
+def learned(draft: Draft, host: Any) -> None:
+    """Have the endpoints of a draft that was carried out have what plugins have answered for them."""
+    for slot in host.learned:
+        endpoint = draft.endpoints.get(slot)
+        if endpoint is not None:
+            draft.endpoints[slot] = host.as_learned(endpoint)
 
 
 def as_recorded(draft: Draft, network: Network) -> Network:

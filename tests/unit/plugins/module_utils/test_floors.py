@@ -44,6 +44,8 @@ FLOORS = {
     "_coexistence": 1,
     "_dns": 1,
     "_claims": 1,
+    "_plugins": 1,
+    "_draft_plugins": 3,
     "_ipam_options": 2,
     "_draft_claims": 3,
     "_goal_claims": 3,

@@ -1,0 +1,120 @@
+# Copyright (c) 2026, the netloom.containers authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Networks and endpoints that plugins make, in whichever dialect each of them speaks.
+
+A dialect is a file here with
+
+- `find(driver)`: raises driver_not_found where there is no such plugin;
+- `make_network(host, network)`, `make(host, endpoint, before)`: tell the plugin, and return what it has answered as a
+  dict; of an endpoint, `ipv4`, `ipv6` and `mac` are what it has been given. `before` is what was answered the last time;
+- `remove_network(host, network)`, `remove(host, endpoint)`: the same for removal, of what may be half there or gone;
+- `sweep(host, endpoint)`: remove what is left of an endpoint here, without the plugin;
+- `fault(host, resource)`: words for why something is not as it was made, empty if it is. Only reads.
+
+Each call of a plugin is one `Host.execute`. Collection-private. Floor 4.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from .._changes import Change
+from .._errors import NetloomError
+from .._model import PRESENT
+from .._plugins import INTERRUPTED, PluginEndpoint, PluginNetwork, compact
+from .._resources import Resource
+from . import journal
+
+_KINDS: dict[str, Any] = {"plugin network": PluginNetwork, "plugin endpoint": PluginEndpoint}
+
+_DEFINITION_MAX_BYTES = 1 << 20
+
+
+def dialect(driver: str) -> Any:
+    """Return the file of the dialect that a driver's plugin speaks."""
+    if driver == "cni":
+        from . import cni
+
+        return cni
+    if driver.startswith("netavark:"):
+        from . import netavark
+
+        return netavark
+    from . import remote
+
+    return remote
+
+
+def definition(path: str) -> str:
+    """:raises NetloomError: option_invalid, a file cannot be read, or is no text of a bearable size."""
+    try:
+        with open(path, "rb") as file:
+            data = file.read(_DEFINITION_MAX_BYTES + 1)
+        if len(data) <= _DEFINITION_MAX_BYTES:
+            return data.decode()
+        reason = f"is larger than {_DEFINITION_MAX_BYTES >> 20} MiB"
+    except OSError as exc:
+        reason = exc.strerror or "cannot be read"
+    except UnicodeDecodeError:
+        reason = "is no text"
+    raise NetloomError("option_invalid", f"{path}: {reason}")
+
+
+def observe(host: Any, wanted: Sequence[Any]) -> Iterator[Resource]:
+    """Yield what plugins have been told of, with what has become of it."""
+    for item in wanted:
+        found = journal.read(host.records, item.key)
+        if found is None:
+            continue
+        told, answer, state = found
+        seen = _KINDS[item.key[0]](**told, answer=answer)
+        fault = dialect(seen.driver).fault(host, seen) if state == PRESENT else INTERRUPTED
+        if isinstance(seen, PluginEndpoint) and answer:
+            host.learned[seen.network, seen.seat] = json.loads(answer)
+        yield _KINDS[item.key[0]](**told, fault=fault, answer=answer)
+
+
+def apply(host: Any, changes: Sequence[Change]) -> None:
+    """Tell the plugins, one change after the other."""
+    for change in changes:
+        resource: Any = change.resource
+        if change.after is None:
+            _remove(host, change, resource)
+        else:
+            _make(host, resource)
+
+
+def _make(host: Any, resource: Any) -> None:
+    """Tell a plugin of something new. What fails here is half there, and for the undoing to remove."""
+    speaker = dialect(resource.driver)
+    before = host.learned.pop((resource.network, getattr(resource, "seat", "")), {})
+    host.execute("write the records", journal.write, host.records, resource, "", journal.TOLD)
+    if isinstance(resource, PluginNetwork):
+        answer = speaker.make_network(host, resource)
+    else:
+        answer = speaker.make(host, resource, before)
+        host.learned[resource.network, resource.seat] = answer
+    host.execute("write the records", journal.write, host.records, resource, compact(answer))
+
+
+def _remove(host: Any, change: Change, resource: Any) -> None:
+    """Have a plugin forget something.
+
+    What it never had whole, and what is given up by force, is forgotten here whatever the plugin says.
+    """
+    speaker = dialect(resource.driver)
+    try:
+        if isinstance(resource, PluginNetwork):
+            speaker.remove_network(host, resource)
+        else:
+            speaker.remove(host, resource)
+    except NetloomError as exc:
+        if not (host.gives_up or resource.fault == INTERRUPTED):
+            raise
+        host.notes.append(f"cannot {change}: {exc.message}; it is forgotten here, and may be left there")
+    if isinstance(resource, PluginEndpoint):
+        speaker.sweep(host, resource)
+    host.execute("write the records", journal.forget, host.records, resource)

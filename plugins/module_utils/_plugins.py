@@ -1,0 +1,110 @@
+# Copyright (c) 2026, the netloom.containers authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Networks and endpoints that somebody else's plugin makes: a Docker plugin, a CNI plugin, one of netavark's.
+
+What a plugin has been told is in the records, for few can be asked what they have. What it was told once cannot be
+changed: another request is a removal and a creation. Collection-private and pure. Floor 1.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import field, replace
+from ipaddress import ip_interface
+from typing import Any
+
+from ._frozen import dataclass
+from ._model import Endpoint
+from ._resources import Resource, where
+
+INTERRUPTED = "a change of it was interrupted"
+
+
+@dataclass(frozen=True)
+class PluginNetwork(Resource):
+    """A network as a plugin knows it. `request` is all that the plugin is told of it, one line of JSON.
+
+    `fault` and `answer` are observed: why it is not as it should be, and what the plugin has answered (JSON).
+    """
+
+    driver: str  # as the option has it: weave, cni, netavark:fou
+    network: str
+    request: str
+    fault: str = ""
+    answer: str = field(default="", compare=False)
+    rank = -3  # a plugin's addresses are had before it is told of the network, and given back before it forgets it
+    handler = "plugins"
+
+    @property
+    def key(self):
+        return ("plugin network", self.network)
+
+    @property
+    def fixed(self):
+        return (self.driver, self.request, self.fault)
+
+    @property
+    def title(self):
+        return f"network {self.network} of plugin {self.driver}"
+
+    def facts(self):
+        return {"state": self.fault or "as asked", "request": json.loads(self.request)}
+
+
+@dataclass(frozen=True)
+class PluginEndpoint(Resource):
+    """A container's interface that a plugin makes, with what the plugin does for it elsewhere.
+
+    `request` is all that the plugin is told of it, `within` of its network: one line of JSON each. `fault` and `answer`
+    as of a network.
+    """
+
+    driver: str
+    network: str
+    seat: str
+    place: str
+    ifname: str
+    request: str
+    within: str = ""
+    fault: str = ""
+    answer: str = field(default="", compare=False)
+    rank = 42
+    handler = "plugins"
+
+    @property
+    def key(self):
+        return ("plugin endpoint", self.network, self.seat)
+
+    @property
+    def provides(self):
+        return (self.key, ("link", self.place, self.ifname))
+
+    @property
+    def fixed(self):
+        return (self.driver, self.place, self.ifname, self.request, self.within, self.fault)
+
+    @property
+    def title(self):
+        return f"interface {self.ifname}{where(self.place)} by plugin {self.driver} on network {self.network}"
+
+    def facts(self):
+        return {"state": self.fault or "as asked", "request": json.loads(self.request)}
+
+
+def compact(value: Any) -> str:
+    """Return one line of JSON, the same for equal values."""
+    return json.dumps(value, separators=(",", ":"), sort_keys=True)
+
+
+def learned(endpoint: Endpoint, answer: Mapping[str, Any]) -> Endpoint:
+    """Return an endpoint with what its plugin has answered: ipv4, ipv6 (address with prefix length) and mac.
+
+    What the answer does not have is as it was; an address that is empty there is none.
+    """
+    found: dict[str, Any] = {"mac": answer.get("mac") or endpoint.mac}
+    for name in ("ipv4", "ipv6"):
+        if name in answer:
+            found[name] = ip_interface(answer[name]) if answer[name] else None
+    return replace(endpoint, **found)
