@@ -207,6 +207,7 @@ def drop_network(draft: Draft, host: Any, name: str, *, force: bool) -> Network 
             "network_in_use", f"name: network {name} has members: {names}; detach them, or give force=true"
         )
     draft.drop_network(name)
+    host.gives_up = host.gives_up or force
     for member in members.values():
         drop_member(draft, host, member)
     return draft.network_entry(name).value

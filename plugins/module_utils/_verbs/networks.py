@@ -66,7 +66,6 @@ def network_absent(host: Any, name: str, *, force: bool = False, dry_run: bool =
     :raises NetloomError: network_in_use, invalid_name.
     """
     draft = Draft(host.records)
-    host.gives_up = force
     if drop_network(draft, host, name, force=force) is None:
         return Result()
     return Result(converge(goal_of(draft, host), host, dry_run=dry_run))

@@ -31,7 +31,7 @@ from .._goal import goal_of
 from .._model import Endpoint, Network
 from .contention import contended
 from .crowds import crowded
-from .result import as_recorded
+from .result import as_recorded, learned
 from .topology_spec import TopologySpec
 
 
@@ -63,6 +63,7 @@ def topology_present(host: Any, spec: TopologySpec, *, dry_run: bool = False) ->
             _drop_namespaces(draft, host, spec)
         goal = goal_of(draft, host)
     outcome = converge(goal, host, dry_run=dry_run)
+    learned(draft, host)
     names = sorted(item.spec.name for item in spec.networks if not item.absent)
     warnings = (*outcome.warnings, *_warnings(draft, host, names, slots))
     return TopologyResult(
