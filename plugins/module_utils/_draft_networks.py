@@ -86,7 +86,7 @@ def draft_network(
         spec = adopted(host, spec, recorded)
     name = spec.driver or (recorded.driver if recorded else "")
     if name and driver(name).PLUGIN and not (recorded and recorded.driver == name):
-        host.find_plugin(name)
+        host.find_plugin(name, dict(spec.options or ()))
     others, facts = Others(), HostFacts()
     needs_facts = _resolve.needs_facts(spec, recorded)
     if needs_facts or spec.options is not None:
@@ -101,6 +101,9 @@ def draft_network(
         siblings = {network.name for network in known if network.parent == parent}
         besides = siblings | facts.of_interface(parent)
         others = replace(others, uplink=host.uplink, on_parents=lambda: known, besides=besides)
+    if name and driver(name).PLUGIN:
+        # Where it is on the wire of an interface, the host may be there as well.
+        others = replace(others, besides=facts.of_interface(dict(spec.options or ()).get("parent", "")))
     owner = "" if spec.name in PREDEFINED else topology
     network = _resolve.network(spec, recorded, others, facts, host.state_dir, owner)
     if network.shares_addresses:

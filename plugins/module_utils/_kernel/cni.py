@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Mapping
 from typing import Any
 
 from .._errors import NetloomError
@@ -20,7 +21,7 @@ from . import programs
 PATH = "/opt/cni/bin:/usr/lib/cni:/usr/libexec/cni"
 
 
-def find(driver: str) -> None:
+def find(driver: str, options: Mapping[str, str]) -> None:
     """Every host has the dialect; which plugins it has is seen when a list names them."""
 
 

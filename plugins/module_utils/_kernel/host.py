@@ -9,7 +9,7 @@ Collection-private. Floor 4.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Callable
 
@@ -180,11 +180,11 @@ class Host(Seam, Interfaces):
         found = _plugins.learned(endpoint, answer)
         return endpoint if found == endpoint else found
 
-    def find_plugin(self, driver: str) -> None:
-        """:raises NetloomError: driver_not_found, there is no plugin for a driver."""
+    def find_plugin(self, driver: str, options: Mapping[str, str]) -> None:
+        """:raises NetloomError: driver_not_found, there is no plugin for a driver; `options` are those of the network."""
         from . import plugins
 
-        self.look(f"look for plugin {driver}", plugins.dialect(driver).find, driver)
+        self.look(f"look for plugin {driver}", plugins.dialect(driver).find, driver, options)
 
     def read_definition(self, path: str) -> str:
         """Return the text of a file that defines a network.

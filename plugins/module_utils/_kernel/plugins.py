@@ -5,7 +5,7 @@
 
 A dialect is a file here with
 
-- `find(driver)`: raises driver_not_found where there is no such plugin;
+- `find(driver, options)`: raises driver_not_found where there is no such plugin; `options` are the network's, as given;
 - `make_network(host, network)`, `make(host, endpoint, before)`: tell the plugin, and return what it has answered as a
   dict; of an endpoint, `ipv4`, `ipv6` and `mac` are what it has been given. `before` is what was answered the last time;
 - `remove_network(host, network)`, `remove(host, endpoint)`: the same for removal, of what may be half there or gone;

@@ -91,7 +91,7 @@ def _conversation(process: subprocess.Popen, stdin: bytes, deadline: float) -> R
                 if stream is process.stdin:
                     left = left[_write(key.fd, left) :] if left else left
                     if not left:
-                        selector.unregister(stream)
+                        selector.unregister(key.fileobj)
                         _close(process.stdin)
                     continue
                 data = os.read(key.fd, 1 << 16)

@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from .._errors import NetloomError
 
 
-def find(driver: str) -> None:
+def find(driver: str, options: Mapping[str, str]) -> None:
     raise NetloomError("driver_not_found", f"driver: there is no plugin {driver!a}")
