@@ -169,6 +169,7 @@ def _verify(desired: Iterable[Resource], host: Any, scope: Iterable[Resource], h
     :raises NetloomError: apply_failed, what was asked for is not what is there.
     """
     seen = _observe(host, [item for item in scope if item.handler in handlers])
+    seen = [item for item in seen if not getattr(item, "foreign", False)]  # what was behind one that is gone
     wanted = [item for item in _kernel(desired) if item.handler in handlers]
     left = plan(wanted, seen)
     if left:

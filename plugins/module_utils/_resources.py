@@ -381,6 +381,7 @@ class Route(Resource):
     metric: int = 0  # of IPv6, the kernel's 1024
     type: str = "unicast"
     foreign: bool = field(default=False, compare=False)  # observed, and somebody else's
+    beside: tuple[str, ...] = field(default=(), compare=False)  # interfaces whose own routes it may stand beside
     rank = 80
     handler = "routes"
     verbs = ("add", "change", "remove")

@@ -34,7 +34,11 @@ def observe(host: Any, wanted: Sequence[Route]) -> Iterator[Resource]:
         is_default = not int(length) and not resource.metric
         packed = socket.inet_pton(netlink.FAMILIES[version], to) if int(length) else b""
         metric = resource.metric or (netlink.IP6_RT_PRIO_USER if version == 6 else 0)
-        found = _found(seen[resource.place, version].get((packed, int(length)), ()), metric, any_of_others=is_default)
+        there = seen[resource.place, version].get((packed, int(length)), ())
+        if resource.beside:
+            apart = {host.find_index(resource.place, name) for name in resource.beside}
+            there = [route for route in there if route.oif not in apart or route.protocol == RTPROT_NETLOOM]
+        found = _found(there, metric, any_of_others=is_default)
         if found is not None:
             unicast = found.kind == netlink.RTN_UNICAST  # one of IPv6 that is not leads to lo
             yield Route(
