@@ -33,7 +33,8 @@ def with_ports(draft: Draft, host: Any, network: Network, endpoint: Endpoint, sp
         raise NetloomError(
             "option_invalid", f"{OPTION}: network {network.name} is internal; nothing outside reaches it"
         )
-    if spec.ports and not driver(network.driver).BRIDGED:
+    known = driver(network.driver)
+    if spec.ports and not (known.BRIDGED or getattr(known, "PUBLISHES", False)):
         raise NetloomError(
             "option_invalid",
             f"{OPTION}: driver {network.driver} publishes none; members are reached at their own addresses",

@@ -35,6 +35,7 @@ def driver(name: str):
     PLUGIN says that somebody else's program makes networks and endpoints. Such a driver has `definition(network, recorded,
     read)`, which returns what the plugin is told of a network (`read` returns the text of a file), and ASSIGNS: whether the
     plugin chooses the addresses, and the networks have no subnets of ours.
+    One that publishes ports has PUBLISHES.
 
     :raises NetloomError: driver_not_found.
     """
