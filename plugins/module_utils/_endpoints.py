@@ -128,20 +128,44 @@ def bound(network: Network, endpoint: Endpoint) -> Callable[[PublishedPort], Ite
 def default_routes(place: str, plugged: Iterable[tuple[Endpoint, Network]]) -> Iterator[Route]:
     """Yield the default routes of a sandbox: of all its endpoints, the one of highest gw_priority gives it.
 
-    Ties go to the network whose name comes first. An internal network gives none, unless the endpoint's own routes do.
+    Ties go to the network whose name comes first. An internal network gives none, unless the endpoint's own routes do;
+    where it is for a plugin to give it, none is planned.
     """
     order = sorted(plugged, key=lambda pair: (-pair[0].gw_priority, pair[0].network, pair[0].seat))
+    beside = tuple(endpoint.ifname for endpoint, network in order if _is_routed_by_plugin(network))
     for version, destination in ((4, "0.0.0.0/0"), (6, "::/0")):
         for endpoint, network in order:
+            if _leads_out_by_plugin(version, endpoint, network):
+                break
             own = next((route for route in endpoint.routes if route.is_default and route.version == version), None)
             if own:
-                yield Route(place, destination, own.gateway, endpoint.ifname if own.gateway else "", type=own.type)
+                yield Route(
+                    place, destination, own.gateway, endpoint.ifname if own.gateway else "", 0, own.type, beside=beside
+                )
                 break
             interface = endpoint.ipv4 if version == 4 else endpoint.ipv6
             pool = pool_of(network, interface)
             if pool and pool.gateway and not network.internal:
-                yield Route(place, destination, _next_hop(network, pool), endpoint.ifname)
+                yield Route(place, destination, _next_hop(network, pool), endpoint.ifname, beside=beside)
                 break
+
+
+def _is_routed_by_plugin(network: Network) -> bool:
+    """Return whether a plugin gives the sandboxes on a network their ways out, which are none of ours."""
+    if not driver_named(network.driver).PLUGIN:
+        return False
+    from ._netavark import routes_itself
+
+    return routes_itself(network.driver)
+
+
+def _leads_out_by_plugin(version: int, endpoint: Endpoint, network: Network) -> bool:
+    """Return whether the default route of an endpoint is there without our doing."""
+    if not _is_routed_by_plugin(network) or network.internal:
+        return False
+    pool = pool_of(network, endpoint.ipv4 if version == 4 else endpoint.ipv6)
+    given = any(route.is_default and route.version == version for route in endpoint.routes)
+    return pool is not None and pool.gateway is not None and not given
 
 
 def _next_hop(network: Network, pool: Pool) -> str:
@@ -244,8 +268,11 @@ def _mac(
         return asked
     if recorded and recorded.mac:
         return recorded.mac
-    if driver_named(network.driver).ASSIGNS:
-        return ""
+    if driver_named(network.driver).PLUGIN:
+        from ._netavark import chooses_mac
+
+        if chooses_mac(network.driver):
+            return ""  # as the plugin has it
     own = local_mac(digest[12:])  # other digits than the host's end has: a bridge keeps frames to that for itself
     derived = mac_of(ipv4) if ipv4 else own
     return own if leases.mac_holder(derived, place) else derived

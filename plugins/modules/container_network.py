@@ -44,6 +44,8 @@ options:
       - V(overlay) makes a network on several hosts. Each host is given the same name, subnet, C(vni) and list of
         C(peers), and a part of the subnet of its own (O(ip_range)); there is no controller that would do that. It takes
         the options of V(bridge) but C(inhibit_ipv4), and those that are said to be for it.
+      - "V(netavark:bridge), V(netavark:macvlan) and V(netavark:ipvlan) are podman's netavark, V(netavark:NAME) is its plugin
+        of that name: a program on the host that makes the interfaces, with addresses out of O(ipam_config)."
       - A different driver than the network has is a change that needs O(force=true).
     type: str
   driver_options:
@@ -98,6 +100,13 @@ options:
         set, is C(learning) or C(endpoints). V(evpn) is a routing daemon of the host that speaks BGP EVPN (RFC 8365),
         such as FRR: it is told of the members here, and fills the VXLAN device's table. C(peers) are then those that are
         heard. The role P(netloom.containers.overlay_evpn#role) sets up both."
+      - "C(plugin_dirs), C(plugin_timeout), of drivers V(netavark:NAME): list of folders in which the program is looked for,
+        those of podman unless set; and seconds that each call of it may take, from 1 to 600, 30 unless set."
+      - "C(network_interface), of drivers V(netavark:NAME): the network's interface on the host; of V(netavark:bridge) the
+        bridge's name, C(nv-) and 12 digits of the network's id unless set. C(parent) of V(netavark:macvlan) and
+        V(netavark:ipvlan) is the same."
+      - "C(firewall_driver), of driver V(netavark:bridge): V(iptables), V(nftables), V(firewalld) or V(none); netavark chooses
+        unless set. All other options are handed on to netavark or its plugin, as text."
     type: dict
   enable_ipv4:
     description: Whether members get IPv4 addresses. True for a new network unless set.

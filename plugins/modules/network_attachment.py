@@ -124,6 +124,7 @@ options:
       - On a network whose gateway mode is V(routed), what is published is reached at the container's own address, and
         ports and addresses of the host mean nothing.
       - They are published to O(ipv4_address) and O(ipv6_address), not to O(secondary_addresses).
+      - On a network of V(netavark:bridge) or of a netavark plugin, that is who publishes them.
     type: list
     elements: str
     aliases: [ports]

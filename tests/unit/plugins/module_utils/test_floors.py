@@ -45,6 +45,7 @@ FLOORS = {
     "_dns": 1,
     "_claims": 1,
     "_plugins": 1,
+    "_netavark": 1,
     "_draft_plugins": 3,
     "_ipam_options": 2,
     "_draft_claims": 3,
