@@ -371,6 +371,7 @@ _COLUMNS = {
     "subnets": "network, subnet, hex(first), hex(last)",
     "leases": "network, hex(address), seat",
     "free": "network, subnet, hex(first), hex(last)",
+    "plugins": "key, told, state",
 }
 
 

@@ -10,16 +10,20 @@ from __future__ import annotations
 
 import errno
 import itertools
+import shutil
 from dataclasses import dataclass
 from importlib.metadata import version
 from ipaddress import ip_address
+from pathlib import Path
 
 import engine
+import netavark_plugin
 import pytest
 import rig
 from ansible_collections.netloom.containers.plugins.module_utils._drivers.registry import DRIVERS, driver
 from ansible_collections.netloom.containers.plugins.module_utils._errors import NetloomError
 from ansible_collections.netloom.containers.plugins.module_utils._names import endpoint_id, network_id
+from ansible_collections.netloom.containers.plugins.module_utils._netavark import NETAVARK_DIRS
 from ansible_collections.netloom.containers.plugins.module_utils._ports import port_specs
 from ansible_collections.netloom.containers.plugins.module_utils._routes import static_routes
 from ansible_collections.netloom.containers.plugins.module_utils._settings import interface_settings
@@ -212,6 +216,19 @@ FIREWALL |= {
         present("net"), before=JOINED, damage=("nft flush ruleset", "ip link delete {vxlan}"), lan=True
     ),
 }
+NETAVARK = present("net", "10.1.0.0/24", driver="netavark:macvlan", options={"parent": "up0"})
+IN_NETAVARK = (NETAVARK, attach("net", "c1"), attach("net", "c2"))
+PLUGIN = present("net", "10.1.0.0/24", driver="netavark:test", options={"plugin_dirs": "/run/plugins"})
+NETAVARKS = {
+    "attach to one of netavark": Case(attach("net", "c3"), before=IN_NETAVARK),
+}
+PLUGINS = {
+    "make a network of a netavark plugin": Case(PLUGIN),
+    "attach to one of a netavark plugin": Case(attach("net", "c1"), before=(PLUGIN,)),
+    "detach from one of a netavark plugin": Case(detach("net", "c1"), before=(PLUGIN, attach("net", "c1"))),
+}
+if shutil.which("netavark", path=NETAVARK_DIRS):
+    PLUGINS |= NETAVARKS
 NAMED = (
     present("net", "10.1.0.0/24", dns=True),
     present("other", "10.2.0.0/24", dns=True),
@@ -248,7 +265,10 @@ each_case = pytest.mark.parametrize(
     "case",
     [
         *(pytest.param(case, id=name) for name, case in {**CASES, **DRIVEN}.items()),
-        *(pytest.param(case, id=name, marks=pytest.mark.packets) for name, case in {**FIREWALL, **NAMES}.items()),
+        *(
+            pytest.param(case, id=name, marks=pytest.mark.packets)
+            for name, case in {**FIREWALL, **NAMES, **PLUGINS}.items()
+        ),
     ],
 )
 
@@ -257,6 +277,8 @@ each_case = pytest.mark.parametrize(
 def machine(request):
     for name in CONTAINERS:
         rig.netns(name)
+    Path("/run/plugins").mkdir()
+    netavark_plugin.install("/run/plugins")
     for name in ("eth0", "up0", "up1"):  # parents
         rig.run("ip", "link", "add", name, "type", "veth", "peer", "name", f"{name}p")
         rig.run("ip", "link", "set", name, "up")
