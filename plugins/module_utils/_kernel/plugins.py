@@ -18,14 +18,16 @@ Each call of a plugin is one `Host.execute`. Collection-private. Floor 4.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from .._changes import Change
 from .._errors import NetloomError
 from .._model import PRESENT
-from .._plugins import INTERRUPTED, PluginEndpoint, PluginNetwork, compact
-from .._resources import Resource
+from .._plugins import INTERRUPTED, MISSING, PluginEndpoint, PluginNetwork, compact
+from .._resources import Link, Resource
 from . import journal
 
 _KINDS: dict[str, Any] = {"plugin network": PluginNetwork, "plugin endpoint": PluginEndpoint}
@@ -49,7 +51,13 @@ def dialect(driver: str) -> Any:
 
 
 def definition(path: str) -> str:
-    """:raises NetloomError: option_invalid, a file cannot be read, or is no text of a bearable size."""
+    """Return the text of a file; of a folder (its path ends with a slash), JSON: the texts of its *.conf, by name.
+
+    :raises NetloomError: option_invalid, a file cannot be read, or is no text of a bearable size.
+    """
+    if path.endswith("/"):
+        names = sorted(os.listdir(path)) if os.path.isdir(path) else []
+        return json.dumps([definition(path + name) for name in names if name.endswith(".conf")])
     try:
         with open(path, "rb") as file:
             data = file.read(_DEFINITION_MAX_BYTES + 1)
@@ -67,6 +75,8 @@ def observe(host: Any, wanted: Sequence[Any]) -> Iterator[Resource]:
     """Yield what plugins have been told of, with what has become of it."""
     for item in wanted:
         found = journal.read(host.records, item.key)
+        if isinstance(item, PluginEndpoint):
+            yield from _in_the_way(host, item, found[0]["sandbox"] if found else "")
         if found is None:
             continue
         told, answer, state = found
@@ -75,6 +85,14 @@ def observe(host: Any, wanted: Sequence[Any]) -> Iterator[Resource]:
         if isinstance(seen, PluginEndpoint) and answer:
             host.learned[seen.network, seen.seat] = json.loads(answer)
         yield _KINDS[item.key[0]](**told, fault=fault, answer=answer)
+
+
+def _in_the_way(host: Any, wanted: PluginEndpoint, made_in: str) -> Iterator[Resource]:
+    """Yield the interface of a wanted name that no plugin has made: this namespace is not the one that it was made in."""
+    if host.is_made(wanted.place) and made_in != host.identity(wanted.place):
+        found = host.link(wanted.place, wanted.ifname)
+        if found is not None:
+            yield Link(wanted.place, wanted.ifname, found.kind)
 
 
 def apply(host: Any, changes: Sequence[Change]) -> None:
@@ -88,9 +106,17 @@ def apply(host: Any, changes: Sequence[Change]) -> None:
 
 
 def _make(host: Any, resource: Any) -> None:
-    """Tell a plugin of something new. What fails here is half there, and for the undoing to remove."""
+    """Tell a plugin of something new. What fails here is half there, and for the undoing to remove.
+
+    What was not there before either, and comes back because something else has failed, is as it was without the plugin.
+    """
+    if resource.fault.startswith(MISSING):
+        host.execute("write the records", journal.write, host.records, resource, resource.answer)
+        return
     speaker = dialect(resource.driver)
     before = host.learned.pop((resource.network, getattr(resource, "seat", "")), {})
+    if isinstance(resource, PluginEndpoint):
+        resource = replace(resource, sandbox=host.identity(resource.place))
     host.execute("write the records", journal.write, host.records, resource, "", journal.TOLD)
     if isinstance(resource, PluginNetwork):
         answer = speaker.make_network(host, resource)
@@ -112,8 +138,8 @@ def _remove(host: Any, change: Change, resource: Any) -> None:
         else:
             speaker.remove(host, resource)
     except NetloomError as exc:
-        if not (host.gives_up or resource.fault == INTERRUPTED):
-            raise
+        if not exc.code.startswith("driver_") or not (host.gives_up or resource.fault == INTERRUPTED):
+            raise  # it is not the plugin's failure, or one that counts
         host.notes.append(f"cannot {change}: {exc.message}; it is forgotten here, and may be left there")
     if isinstance(resource, PluginEndpoint):
         speaker.sweep(host, resource)
