@@ -98,6 +98,11 @@ def draft_endpoint(draft: Draft, host: Any, network: Network, spec: EndpointSpec
         from ._draft_ports import with_ports  # few endpoints have any
 
         endpoint = with_ports(draft, host, network, endpoint, spec)
+    if driver(network.driver).PLUGIN:
+        from ._draft_plugins import check_asked, prove
+
+        check_asked(network, endpoint)
+        prove(host, network, ready=recorded is None)
     draft.put(endpoint)
     return endpoint
 

@@ -120,7 +120,7 @@ def draft_network(
     if driver(network.driver).PLUGIN:
         from ._draft_plugins import on_plugin
 
-        network = on_plugin(host, network, recorded)
+        network = on_plugin(host, network, recorded, given=spec.options is not None)
     network = _draft_names.with_dns(draft, host, spec, network, recorded)
     draft.put_network(network)
     if with_members and entry:
@@ -156,6 +156,10 @@ def _draft_members(draft: Draft, host: Any, spec: NetworkSpec, entry: Any, netwo
                 for route in before.routes
                 if route not in member.routes
             ]
+        if driver(network.driver).PLUGIN:
+            from ._draft_plugins import check_asked
+
+            check_asked(network, member)
         if member.ports:
             from ._draft_ports import recheck
 

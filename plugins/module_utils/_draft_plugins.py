@@ -12,13 +12,35 @@ from dataclasses import replace
 from typing import Any
 
 from ._drivers.registry import driver
-from ._model import Network
+from ._model import Endpoint, Network
 
 
-def on_plugin(host: Any, network: Network, recorded: Network | None) -> Network:
+def on_plugin(host: Any, network: Network, recorded: Network | None, *, given: bool = True) -> Network:
     """Return a network with its definition as its plugin is told it.
 
-    :raises NetloomError: option_invalid, the definition is none.
+    `given`: whether options are; where none are, files that a definition was in are not read again.
+
+    :raises NetloomError: option_invalid, the definition is none; and what `prove` raises.
     """
     known = driver(network.driver)
-    return replace(network, definition=known.definition(network, recorded, host.read_definition))
+    read = host.read_definition if given or recorded is None else None
+    network = replace(network, definition=known.definition(network, recorded, read))
+    prove(host, network)
+    return network
+
+
+def prove(host: Any, network: Network, *, ready: bool = False) -> None:
+    """See that the plugins of a network are there, and `ready` that they can take a container now.
+
+    :raises NetloomError: driver_not_found, driver_error, driver_timeout.
+    """
+    told = getattr(driver(network.driver), "told", None)
+    if told:
+        host.prove_plugin(network.driver, told(network), ready=ready)
+
+
+def check_asked(network: Network, endpoint: Endpoint) -> None:
+    """:raises NetloomError: option_invalid, the plugins of a network cannot do what is asked of an endpoint."""
+    check = getattr(driver(network.driver), "check_endpoint", None)
+    if check:
+        check(network, endpoint)

@@ -39,7 +39,7 @@ def with_ports(draft: Draft, host: Any, network: Network, endpoint: Endpoint, sp
             "option_invalid",
             f"{OPTION}: driver {network.driver} publishes none; members are reached at their own addresses",
         )
-    for port in spec.ports:
+    for port in () if known.ASSIGNS else spec.ports:
         if not any(bindings(PublishedPort(port.protocol, port.container, 0, port.address), endpoint)):
             raise NetloomError(
                 "option_invalid",

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
-from ipaddress import ip_interface
 from typing import Callable
 
 from ._drivers.options import canonical, check_fit
@@ -195,9 +194,13 @@ def _address(
     kept: Collection[IPAddress],
 ) -> IPInterface | None:
     option = f"ipv{version}_address"
-    if driver_named(network.driver).ASSIGNS:
+    known = driver_named(network.driver)
+    if known.ASSIGNS:
+        owner = leases.holder(asked, place) if asked is not None else ""
+        if owner:
+            raise NetloomError("address_in_use", f"{option}: {asked} on network {network.name} is held by {owner}")
         kept_by_plugin = before is not None and asked in (None, before.ip)
-        return before if kept_by_plugin or asked is None else ip_interface(asked)
+        return before if kept_by_plugin or asked is None else known.interface(network, asked)
     pools = [pool for pool in network.pools if pool.subnet.version == version]
     if asked is not None:
         if not pools:

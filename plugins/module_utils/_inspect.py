@@ -19,16 +19,23 @@ FILTERS = ("driver", "id", "label", "name", "scope", "type", "dangling")
 
 
 def network(
-    value: Network, labels: Mapping[str, str], members: Iterable[Endpoint], live: Collection[str]
+    value: Network,
+    labels: Mapping[str, str],
+    members: Iterable[Endpoint],
+    live: Collection[str],
+    *,
+    assigned: bool = False,
 ) -> dict[str, Any]:
     """Return a network as Docker shows it.
 
     `labels` are the driver options by Docker's labels; of `members`, those whose place is in `live`
-    stand in Containers, all count in Status. What is not known yet is None.
+    stand in Containers, all count in Status. What is not known yet is None. `assigned`: a plugin hands the addresses
+    out, and nobody else can count them.
     """
     members = list(members)
     used = [address.ip for member in members for address in member.addresses]
     overlay = value.driver == "overlay"
+    counted = () if assigned else value.pools
     return {
         "Name": value.name,
         "Id": value.id,
@@ -48,13 +55,13 @@ def network(
         "ConfigFrom": {"Network": ""},
         "ConfigOnly": False,
         "Containers": {
-            _key(member): _member(member)
+            _key(member): _member(member, known=not assigned or bool(member.primaries or member.mac))
             for member in sorted(members, key=lambda item: item.seat)
             if member.place in live
         },
         "Options": dict(labels),
         "Labels": {**dict(value.labels), **({TOPOLOGY_LABEL: value.topology} if value.topology else {})},
-        "Status": {"IPAM": {"Subnets": {str(pool.subnet): counters(pool, used) for pool in value.pools}}},
+        "Status": {"IPAM": {"Subnets": {str(pool.subnet): counters(pool, used) for pool in counted}}},
         **({"Peers": _peers(value)} if overlay else {}),
     }
 
@@ -72,13 +79,13 @@ def _key(member: Endpoint) -> str:
     return known or f"ep-{member.id}"
 
 
-def _member(value: Endpoint) -> dict[str, str]:
+def _member(value: Endpoint, *, known: bool) -> dict[str, Any]:
     return {
         "Name": value.container,
         "EndpointID": value.id,
-        "MacAddress": value.mac,
-        "IPv4Address": str(value.ipv4 or ""),
-        "IPv6Address": str(value.ipv6 or ""),
+        "MacAddress": value.mac if known else None,
+        "IPv4Address": str(value.ipv4 or "") if known else None,
+        "IPv6Address": str(value.ipv6 or "") if known else None,
     }
 
 

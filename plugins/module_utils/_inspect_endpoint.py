@@ -65,6 +65,12 @@ def endpoint(value: Endpoint, on: Network, labels: Mapping[str, str], places: Pl
     }
 
 
+def unassigned(value: Endpoint) -> dict[str, None]:
+    """Return what is not known of an endpoint whose addresses a plugin hands out, before it has."""
+    names = ("IPAddress", "IPPrefixLen", "Gateway", "GlobalIPv6Address", "GlobalIPv6PrefixLen", "IPv6Gateway")
+    return dict.fromkeys((*(() if value.primaries else names), *(() if value.mac else ("MacAddress",))))
+
+
 def _ports(value: Endpoint, places: Places) -> dict[str, list[dict[str, str]]]:
     found: dict[str, list[dict[str, str]]] = {}
     for port in value.ports:

@@ -231,6 +231,11 @@ def _pools(
         if spec.pools:
             words = "chooses the addresses itself" if known.ASSIGNS else "has no addresses"
             raise NetloomError("option_invalid", f"ipam_config: driver {wanted.driver} {words}")
+        if spec.enable_ipv6 and known.ASSIGNS:
+            raise NetloomError(
+                "option_invalid",
+                f"enable_ipv6: driver {wanted.driver} chooses the addresses itself, of which version too",
+            )
         return ()
     if spec.pools is None:
         pools = [pool for pool in old if _enabled(pool.subnet, spec, wanted)]

@@ -11,6 +11,7 @@ Collection-private. Frozen values only: nothing here reads or changes anything. 
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from dataclasses import field
 from typing import Any, ClassVar
 
@@ -444,6 +445,8 @@ class NetworkRecord(Resource):
             "dns_servers": list(network.dns_servers),
             **_owner(network.topology),
         }
+        if network.definition:  # it stands in what the plugin is told
+            facts["definition"] = f"sha256:{hashlib.sha256(network.definition.encode()).hexdigest()[:12]}"
         for pool in network.pools:
             option = f"ipam_config[{pool.subnet}]."
             facts[option + "subnet"] = pool.subnet

@@ -16,7 +16,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ._changes import difference
 from ._drivers.options import labelled
-from ._drivers.registry import driver
+from ._drivers.registry import as_seen, driver
 from ._errors import NetloomError
 from ._kernel import privileges
 from ._kernel.host import Host
@@ -98,17 +98,22 @@ def network_shape(network: Network, members: Iterable[Endpoint], live: Iterable[
     """Return a network in the shape of `docker network inspect`."""
     from . import _inspect
 
-    labels = labelled(network.options, driver(network.driver).OPTIONS)
-    return _inspect.network(network, labels, members, frozenset(live))
+    known = driver(network.driver)
+    labels = labelled(network.options, known.OPTIONS)
+    return _inspect.network(as_seen(network), labels, members, frozenset(live), assigned=known.ASSIGNS)
 
 
 def endpoint_shape(host: Host, endpoint: Endpoint, network: Network) -> dict[str, Any]:
     """Return an endpoint in the shape of Docker's endpoint settings."""
     from . import _endpoints, _inspect_endpoint
 
-    labels = labelled(endpoint.driver_opts, driver(network.driver).ENDPOINT_OPTIONS)
+    known = driver(network.driver)
+    labels = labelled(endpoint.driver_opts, known.ENDPOINT_OPTIONS)
     places = _endpoints.bound(network, endpoint)
-    return _inspect_endpoint.endpoint(endpoint, network, labels, places, live=host.is_open(endpoint.place))
+    shape = _inspect_endpoint.endpoint(endpoint, as_seen(network), labels, places, live=host.is_open(endpoint.place))
+    if known.ASSIGNS and (endpoint.network, endpoint.seat) not in host.learned:
+        shape.update(_inspect_endpoint.unassigned(endpoint))
+    return shape
 
 
 def _respawn(exc: NetloomError) -> None:

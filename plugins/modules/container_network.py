@@ -46,6 +46,7 @@ options:
         the options of V(bridge) but C(inhibit_ipv4), and those that are said to be for it.
       - "V(netavark:bridge), V(netavark:macvlan) and V(netavark:ipvlan) are podman's netavark, V(netavark:NAME) is its plugin
         of that name: a program on the host that makes the interfaces, with addresses out of O(ipam_config)."
+      - V(cni) has CNI plugins make the interfaces and choose the addresses, by a network configuration list.
       - A different driver than the network has is a change that needs O(force=true).
     type: str
   driver_options:
@@ -81,6 +82,13 @@ options:
       - "C(host_shim), of driver V(macvlan): whether the host has an interface on the network, with an address out of the
         pool, so that it and the members reach each other; false unless set."
       - "C(mtu), of drivers V(macvlan) and V(ipvlan): that of the parent unless set."
+      - "C(conflist), of driver V(cni): a network configuration list of CNI; a dict, JSON, or the absolute path of a file
+        on the host. Required. Another one with members on the network needs O(force=true)."
+      - "C(cni_path), of driver V(cni): folders that the plugins are in, with colons between;
+        C(/opt/cni/bin:/usr/lib/cni:/usr/libexec/cni) unless set."
+      - "C(gc), of driver V(cni): whether plugins of CNI 1.1 are told to forget containers that are not in the records
+        when the network is made, changed or removed; true unless set, false for a list in a file."
+      - "C(plugin_timeout), of plugins: how many seconds one call of one may take, 30 unless set."
       - "C(vni), driver V(overlay) only, which requires it: number of the network on the wire, from 1 to 16777215. Two
         networks of a host have different ones, or different ports, or different IP versions underneath."
       - "C(peers), driver V(overlay) only: list of the addresses of the hosts that the network is on, all of one IP
@@ -268,6 +276,25 @@ EXAMPLES = r"""
       - subnet: 192.0.2.0/24
         gateway: 192.0.2.1
         iprange: 192.0.2.64/27
+
+- name: Members by CNI plugins, which choose the addresses and publish ports
+  netloom.containers.container_network:
+    name: web
+    driver: cni
+    driver_options:
+      conflist:
+        cniVersion: 1.0.0
+        plugins:
+          - type: bridge
+            bridge: cni-web
+            isGateway: true
+            ipMasq: true
+            ipam:
+              type: host-local
+              ranges: [[{subnet: 10.88.0.0/24}]]
+              routes: [{dst: 0.0.0.0/0}]
+          - type: portmap
+            capabilities: {portMappings: true}
 
 - name: Addresses from a part of it, two reserved, and a smaller MTU
   netloom.containers.container_network:

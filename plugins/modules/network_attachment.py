@@ -107,6 +107,8 @@ options:
       - Limits are kept on the host's side, where nothing in the container can lift them, and are changed while
         connections go on. What the container sends is led through an interface C(ifb) and twelve hexadecimal digits.
         The kernel needs C(sch_tbf), for C(egress_rate) also C(ifb), C(sch_ingress), C(cls_u32) and C(act_mirred).
+      - "C(cni_args), on a network of driver V(cni): what is added to CNI_ARGS, C(KEY=VALUE) with semicolons between."
+      - "C(runtime_config), on a network of driver V(cni): a dict of capabilities of its plugins, and what they are told."
     type: dict
   published_ports:
     description:

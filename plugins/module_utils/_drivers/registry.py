@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 
 from .._errors import NetloomError
+from .._model import Network
 from .._names import nearest
 
 # Besides, a driver can be somebody else's plugin: `cni`, `netavark:NAME`, or the name of a Docker plugin.
@@ -34,8 +35,8 @@ def driver(name: str):
 
     PLUGIN says that somebody else's program makes networks and endpoints. Such a driver has `definition(network, recorded,
     read)`, which returns what the plugin is told of a network (`read` returns the text of a file), and ASSIGNS: whether the
-    plugin chooses the addresses, and the networks have no subnets of ours.
-    One that publishes ports has PUBLISHES.
+    plugin chooses the addresses, and the networks have no subnets of ours; then it has `interface(network, address)`, which
+    returns an address that is asked for with what is known of its prefix length. One that publishes ports has PUBLISHES.
 
     :raises NetloomError: driver_not_found.
     """
@@ -72,6 +73,12 @@ def driver(name: str):
 
         return remote
     raise NetloomError("driver_not_found", f"driver: {name!a} is not a driver; {available(name)}")
+
+
+def as_seen(network: Network) -> Network:
+    """Return a network as it is shown: where a plugin chooses the addresses, with the subnets that are known of it."""
+    seen = getattr(driver(network.driver), "as_seen", None)
+    return seen(network) if seen else network
 
 
 def available(name: str) -> str:

@@ -12,6 +12,7 @@ import pytest
 from ansible_collections.netloom.containers.plugins.module_utils import _changes as changes
 from ansible_collections.netloom.containers.plugins.module_utils._changes import Change, plan
 from ansible_collections.netloom.containers.plugins.module_utils._model import HOST, Endpoint, Network
+from ansible_collections.netloom.containers.plugins.module_utils._plugins import PluginEndpoint, PluginNetwork
 from ansible_collections.netloom.containers.plugins.module_utils._resources import (
     Address,
     Bridge,
@@ -66,6 +67,28 @@ def resources(found):
 
 
 # --- order ---
+
+
+def test_plan_replaces_what_is_outside_between_deletions_and_creations():
+    old, new = (PluginNetwork("weave", "net", request) for request in ('{"a":1}', '{"a":2}'))
+    member = PluginEndpoint("weave", "net", "netns:c1", "netns:c1", "eth0", "{}", within='{"a":1}')
+    moved = replace(member, within='{"a":2}')
+    assert [*map(str, plan([new, moved, VETH_UP], [old, member]))] == [
+        "remove interface eth0 in c1 by plugin weave on network net",
+        "remove network net of plugin weave",
+        "create network net of plugin weave",
+        "create interface eth0 in c1 by plugin weave on network net",
+        "bring up veth1",
+    ]
+
+
+def test_what_is_made_anew_for_a_fault_is_drift_by_its_fault():
+    member = PluginEndpoint("weave", "net", "netns:c1", "netns:c1", "eth0", "{}")
+    found = plan([member, VETH_UP], [replace(member, fault="it is asleep")])
+    assert changes.spoken_drifts(found) == [
+        "interface eth0 in c1 by plugin weave on network net: it is asleep",
+        "veth1 is down",
+    ]
 
 
 @pytest.mark.parametrize("order", [EVERYTHING, EVERYTHING[::-1]])

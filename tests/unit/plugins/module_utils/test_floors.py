@@ -46,6 +46,8 @@ FLOORS = {
     "_claims": 1,
     "_plugins": 1,
     "_netavark": 1,
+    "_cni": 1,
+    "_cni_results": 1,
     "_draft_plugins": 3,
     "_ipam_options": 2,
     "_draft_claims": 3,
