@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import itertools
+import json
 import shutil
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -251,6 +252,36 @@ NAMES = {
         damage=("pkill -KILL dnsmasq", "rm -r /etc/netns", "find /run/netloom/dns -path */hosts/* -delete"),
     ),
 }
+LEASES = Path("/run/leases")
+ADDRESSES = {"type": "host-local", "dataDir": str(LEASES), "subnet": "10.1.0.0/24"}
+ON_UP0 = {"type": "macvlan", "master": "up0", "ipam": ADDRESSES, "capabilities": {"ips": True, "mac": True}}
+
+
+def by_cni(*plugins: dict, **more) -> engine.Verb:
+    """Return the verb that makes a network of CNI plugins; `more` is of their list."""
+    conflist = json.dumps({"cniVersion": "1.0.0", "name": "net", "plugins": plugins, **more})
+    return present("net", driver="cni", options={"conflist": conflist})
+
+
+def by_plugin(container: str, number: int) -> engine.Verb:
+    """Return the verb that attaches a container with a MAC and an address that are the same each time."""
+    return attach("net", container, mac=f"02:00:00:00:00:0{number}", ipv4=f"10.1.0.{number}")
+
+
+UNCHECKED = by_cni(ON_UP0, disableCheck=True)  # quicker
+WITHOUT_LEASES = by_cni(
+    {**ON_UP0, "ipam": {"type": "static", "addresses": [{"address": "10.1.0.5/24"}]}}, disableCheck=True
+)
+PLUGINS = {
+    "attach by CNI": Case(by_plugin("c1", 5), before=(by_cni(ON_UP0, {"type": "tuning", "mtu": 1400}),)),
+    "change an address by CNI": Case(by_plugin("c1", 7), before=(UNCHECKED, by_plugin("c1", 5))),
+    "repair by CNI": Case(
+        present("net"),
+        before=(WITHOUT_LEASES, attach("net", "c1", mac="02:00:00:00:00:05")),
+        damage=("ip -n c1 link delete eth0",),
+    ),
+    "remove a CNI network": Case(absent("net", force=True), before=(UNCHECKED, by_plugin("c1", 5))),
+}
 # Every driver that there is goes through these, by its example.
 DRIVEN: dict[str, Case] = {}
 for each in DRIVERS:
@@ -287,7 +318,11 @@ def machine(request):
 
 
 def picture() -> rig.Snapshot:
-    return engine.picture(*CONTAINERS, "c8", "c9")
+    found = engine.picture(*CONTAINERS, "c8", "c9")
+    leases = (path for path in LEASES.glob("*/*") if path.name[0].isdigit())
+    return rig.Snapshot(
+        {**found.sections, "leases": tuple(sorted(f"{path.name} {path.read_text()!r}" for path in leases))}
+    )
 
 
 def wipe() -> None:
