@@ -16,7 +16,6 @@ from .._frozen import dataclass
 from .._model import GATEWAY_MODES, Network, Pairs
 from .._names import interface_name, nearest
 
-
 ANY = "*"  # in the options of a driver: it takes others as well
 
 

@@ -74,7 +74,8 @@ class _Over(Exception):
 
 def _conversation(process: subprocess.Popen, stdin: bytes, deadline: float) -> Ran:
     """:raises _Over: it takes too long, or says too much."""
-    said: dict[Any, bytearray] = {process.stdout: bytearray(), process.stderr: bytearray()}
+    stdout, stderr = bytearray(), bytearray()
+    said: dict[Any, bytearray] = {process.stdout: stdout, process.stderr: stderr}
     left = memoryview(stdin)
     with selectors.DefaultSelector() as selector:
         for end in (process.stdin, process.stdout, process.stderr):
@@ -103,7 +104,7 @@ def _conversation(process: subprocess.Popen, stdin: bytes, deadline: float) -> R
         status = process.wait(max(0.1, deadline - time.monotonic()))
     except subprocess.TimeoutExpired:
         raise _Over("driver_timeout", "has not ended after {:g} seconds") from None
-    return Ran(status, bytes(said[process.stdout]), bytes(said[process.stderr]))
+    return Ran(status, bytes(stdout), bytes(stderr))
 
 
 def _write(descriptor: int, data: memoryview) -> int:
