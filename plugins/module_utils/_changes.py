@@ -74,11 +74,16 @@ def plan(desired: Iterable[Resource], observed: Iterable[Resource]) -> tuple[Cha
     new = {change.resource.key for change in additions if isinstance(change.resource, Bridge) and not change.before}
     additions.sort(key=lambda change: (change.resource.rank, _is_up_of(change.resource, new)))
     # What is outside of the host (its rank is negative) is had before anything here is touched, and given back after.
+    # What is there in another shape is between: it can be had only once the former is given back.
+    replaced = {change.resource.key for change in changes}.intersection(change.resource.key for change in additions)
+    outside, outside_gone = ([item for item in each if item.resource.rank < 0] for each in (additions, changes))
     return (
-        *(change for change in additions if change.resource.rank < 0),
+        *(change for change in outside if change.resource.key not in replaced),
         *(change for change in changes if change.resource.rank >= 0),
+        *(change for change in outside_gone if change.resource.key in replaced),
+        *(change for change in outside if change.resource.key in replaced),
         *(change for change in additions if change.resource.rank >= 0),
-        *(change for change in changes if change.resource.rank < 0),
+        *(change for change in outside_gone if change.resource.key not in replaced),
     )
 
 
