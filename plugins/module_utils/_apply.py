@@ -169,7 +169,8 @@ def _verify(desired: Iterable[Resource], host: Any, scope: Iterable[Resource], h
     :raises NetloomError: apply_failed, what was asked for is not what is there.
     """
     seen = _observe(host, [item for item in scope if item.handler in handlers])
-    wanted = [item for item in _kernel(desired) if item.handler in handlers]
+    settled = (host.settle(item) for item in _kernel(desired) if item.handler in handlers)
+    wanted = [item for item in settled if item is not None]
     left = plan(wanted, seen)
     if left:
         raise NetloomError("apply_failed", "the host is not as it was made to be: " + "; ".join(map(str, left)))

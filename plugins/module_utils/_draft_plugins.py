@@ -18,7 +18,11 @@ from ._model import Network
 def on_plugin(host: Any, network: Network, recorded: Network | None) -> Network:
     """Return a network with its definition as its plugin is told it.
 
-    :raises NetloomError: option_invalid, the definition is none.
+    :raises NetloomError: option_invalid, the definition is none; driver_not_found, driver_error, driver_timeout, a new
+        network's plugin does not answer.
     """
     known = driver(network.driver)
+    way = getattr(known, "way", None)  # only some are reached over a socket
+    if way is not None and (recorded is None or recorded.driver != network.driver):
+        host.greet_plugin(network.driver, way(network.options))
     return replace(network, definition=known.definition(network, recorded, host.read_definition))

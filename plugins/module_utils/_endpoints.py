@@ -90,6 +90,7 @@ def endpoint(
         ports=recorded.ports if recorded else (),
         apart=apart,
         routes=recorded.routes if recorded else (),
+        gateways=recorded.gateways if recorded else (),
         sysctls=spec.sysctls if spec.sysctls is not None else recorded.sysctls if recorded else (),
         secondary=secondary,
         aliases=spec.aliases if spec.aliases is not None else recorded.aliases if recorded else (),
@@ -132,16 +133,30 @@ def default_routes(place: str, plugged: Iterable[tuple[Endpoint, Network]]) -> I
     """
     order = sorted(plugged, key=lambda pair: (-pair[0].gw_priority, pair[0].network, pair[0].seat))
     for version, destination in ((4, "0.0.0.0/0"), (6, "::/0")):
+        found: list[Route] = []
         for endpoint, network in order:
-            own = next((route for route in endpoint.routes if route.is_default and route.version == version), None)
-            if own:
-                yield Route(place, destination, own.gateway, endpoint.ifname if own.gateway else "", type=own.type)
+            found += _default_route(place, version, destination, endpoint, network)
+            if found and found[-1].otherwise is None:
                 break
-            interface = endpoint.ipv4 if version == 4 else endpoint.ipv6
-            pool = pool_of(network, interface)
-            if pool and pool.gateway and not network.internal:
-                yield Route(place, destination, _next_hop(network, pool), endpoint.ifname)
-                break
+        while len(found) > 1:
+            last = found.pop()
+            found[-1] = replace(found[-1], otherwise=(last,))
+        yield from found
+
+
+def _default_route(place: str, version: int, destination: str, endpoint: Endpoint, network: Network) -> Iterator[Route]:
+    """Yield the default route that an endpoint would give, if it does."""
+    own = next((route for route in endpoint.routes if route.is_default and route.version == version), None)
+    if own:
+        yield Route(place, destination, own.gateway, endpoint.ifname if own.gateway else "", type=own.type)
+        return
+    pool = pool_of(network, endpoint.ipv4 if version == 4 else endpoint.ipv6)
+    if pool and pool.gateway and not network.internal:
+        hop = dict(endpoint.gateways).get(f"ipv{version}", _next_hop(network, pool))
+        if hop or not endpoint.gateways:
+            # A plugin may name another gateway, or none.
+            otherwise = () if driver_named(network.driver).PLUGIN else None
+            yield Route(place, destination, hop, endpoint.ifname, otherwise=otherwise)
 
 
 def _next_hop(network: Network, pool: Pool) -> str:
@@ -244,8 +259,8 @@ def _mac(
         return asked
     if recorded and recorded.mac:
         return recorded.mac
-    if driver_named(network.driver).ASSIGNS:
-        return ""
+    if driver_named(network.driver).PLUGIN:
+        return ""  # as the plugin has it
     own = local_mac(digest[12:])  # other digits than the host's end has: a bridge keeps frames to that for itself
     derived = mac_of(ipv4) if ipv4 else own
     return own if leases.mac_holder(derived, place) else derived

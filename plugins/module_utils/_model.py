@@ -169,6 +169,7 @@ class Endpoint:
     secondary: tuple[IPInterface, ...] = ()  # IPv4 first
     aliases: tuple[str, ...] = ()  # further names of the container on the network, sorted
     apart: str = ""  # the interface name by which it is told from the container's first endpoint on the network
+    gateways: Pairs = ()  # ipv4 and ipv6 to what its plugin has named, empty for none; else they are those of the pools
 
     @property
     def place(self) -> str:

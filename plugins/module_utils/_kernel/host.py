@@ -11,13 +11,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, Callable
 
 from .. import _changes
 from .._changes import Change
 from .._errors import NetloomError
 from .._model import HOST, Endpoint, HostFacts, Network, Sandbox, Uplink
-from .._resources import Address, Resource, Up
+from .._resources import Address, Resource, Route, Up
 from .._sandboxes import registry
 from .._sandboxes.registry import Found, OpenSandbox
 from . import netlink, netns
@@ -49,6 +50,9 @@ class Host(Seam, Interfaces):
         self.pools: dict[Any, Any] = {}  # those that networks share with other hosts
         self.clients: dict[Any, Any] = {}  # and the ways to where they are
         self.learned: dict[tuple[str, str], dict[str, Any]] = {}  # by network and seat, what plugins have answered
+        self.ways: dict[
+            tuple[str, str], dict[str, str]
+        ] = {}  # by place and interface, the gateways that they have named
         self.gives_up = False  # what a plugin does not answer for is forgotten
         self.notes: list[str] = []  # what the user should know of what was done
         self.unasked: tuple[str, ...] = ()  # runtimes that have no containers yet: asking one may have it started
@@ -91,6 +95,7 @@ class Host(Seam, Interfaces):
             self._found,
             self.pools,
             self.learned,
+            self.ways,
         ):
             known.clear()
         self._lists = registry.Lists()
@@ -116,8 +121,33 @@ class Host(Seam, Interfaces):
     def apply(self, changes: Iterable[Change]) -> None:
         """Make `changes` in their order, each handler getting its neighbouring ones at once."""
         for name, batch in _changes.batches(changes):
+            if self.ways and name == "routes":
+                batch = [*self._settled(batch)]
             with self.stage(f"apply {name}", len(batch)):
                 handler(name).apply(self, batch)
+
+    def _settled(self, changes: Iterable[Change]) -> Iterator[Change]:
+        for change in changes:
+            after = self.settle(change.after) if change.after else None
+            if change.before or after:
+                yield Change(change.before, after)
+
+    def settle(self, resource: Resource) -> Resource | None:
+        """Return a default route as the plugins of this host have named its gateway, None where they have named none.
+
+        Everything else is what it is.
+        """
+        while isinstance(resource, Route) and resource.otherwise is not None:
+            named = self.ways.get((resource.place, resource.ifname))
+            if named is None:
+                break
+            gateway = named.get("ipv6" if ":" in resource.destination else "ipv4")
+            if gateway:
+                return replace(resource, gateway=gateway)
+            if not resource.otherwise:
+                return None
+            resource = resource.otherwise[0]
+        return resource
 
     def observe(self, wanted: Iterable[Resource]) -> list[Resource]:
         """Return what is there of `wanted`. What is in a sandbox that is not open counts as gone."""
@@ -185,6 +215,15 @@ class Host(Seam, Interfaces):
         from . import plugins
 
         self.look(f"look for plugin {driver}", plugins.dialect(driver).find, driver)
+
+    def greet_plugin(self, driver: str, way: str) -> None:
+        """Make sure that a plugin which is reached over a socket answers, and can do what it is there for.
+
+        :raises NetloomError: driver_not_found, driver_error, driver_timeout.
+        """
+        from . import plugins
+
+        self.look(f"greet plugin {driver}", plugins.dialect(driver).greet, self, driver, way)
 
     def read_definition(self, path: str) -> str:
         """Return the text of a file that defines a network.
