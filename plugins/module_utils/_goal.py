@@ -50,6 +50,10 @@ def goal_of(draft: Draft, host: Any) -> Goal:
             goal.desired += _routes(draft, place, host)
             goal.obsolete += _default_routes_before(draft, place)
     touched = dict.fromkeys((*draft.networks, *(slot[0] for slot in draft.endpoints)))
+    if any(_plugged(draft, place) for place in draft.slots_at):
+        from ._goal_plugins import aim_at_services  # few endpoints are a plugin's
+
+        aim_at_services(draft, host, goal)
     if any(network.dns for name in touched for network in draft.network_versions(name)):
         from ._goal_names import aim_at_names  # a task on networks without names reads none of it
 
@@ -145,6 +149,12 @@ def _resources(network: Network, endpoint: Endpoint) -> Iterator[Resource]:
 
         return completed(endpoint, found)
     return found
+
+
+def _plugged(draft: Draft, place: str) -> bool:
+    """Return whether a sandbox has an endpoint on a plugin's network, or may have had one."""
+    networks = {endpoint.network for endpoint in draft.at(place)}.union(slot[0] for slot in draft.slots_at[place])
+    return any(driver(version.driver).PLUGIN for name in networks for version in draft.network_versions(name))
 
 
 def _routes(draft: Draft, place: str, host: Any) -> Iterator[Resource]:

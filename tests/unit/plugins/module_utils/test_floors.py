@@ -46,6 +46,8 @@ FLOORS = {
     "_claims": 1,
     "_plugins": 1,
     "_draft_plugins": 3,
+    "_docker_plugins": 1,
+    "_goal_plugins": 3,
     "_ipam_options": 2,
     "_draft_claims": 3,
     "_goal_claims": 3,
