@@ -23,6 +23,7 @@ from ansible_collections.netloom.containers.plugins.module_utils._names import e
 from ansible_collections.netloom.containers.plugins.module_utils._ports import port_specs
 from ansible_collections.netloom.containers.plugins.module_utils._routes import static_routes
 from ansible_collections.netloom.containers.plugins.module_utils._settings import interface_settings
+from docker_plugin import DockerPlugin
 from engine import absent, attach, detach, do, namespace, network, no_namespace, no_topology, pool, present, topology
 
 CONTAINERS = ("c1", "c2", "c3")
@@ -46,6 +47,7 @@ class Case:
     before: tuple[engine.Verb, ...] = ()
     damage: tuple[str, ...] = ()
     lan: bool = False  # it needs a neighbour
+    plugin: bool = False  # it needs Docker's plugin of the tests
 
     def prepare(self) -> None:
         do(*self.before)
@@ -234,6 +236,18 @@ NAMES = {
         damage=("pkill -KILL dnsmasq", "rm -r /etc/netns", "find /run/netloom/dns -path */hosts/* -delete"),
     ),
 }
+PLUGGED_IN = present("net", "10.77.1.0/24", driver="lbplug")
+PLUGGED_MEMBERS = (PLUGGED_IN, attach("net", "c1"), attach("net", "c2", ports=PORTS))
+PLUGGED = {
+    "attach to a Docker plugin": Case(
+        attach("net", "c1", mac="02:00:00:00:00:11"), before=(PLUGGED_IN, OTHER, attach("other", "c1")), plugin=True
+    ),
+    "rebuild of a Docker plugin": Case(
+        present("net", "10.78.1.0/24", force=True), before=PLUGGED_MEMBERS[:2], plugin=True
+    ),
+    "detach from a Docker plugin": Case(detach("net", "c2"), before=PLUGGED_MEMBERS, plugin=True),
+    "remove of a Docker plugin": Case(absent("net"), before=PLUGGED_MEMBERS[:1], plugin=True),
+}
 # Every driver that there is goes through these, by its example.
 DRIVEN: dict[str, Case] = {}
 for each in DRIVERS:
@@ -248,13 +262,16 @@ each_case = pytest.mark.parametrize(
     "case",
     [
         *(pytest.param(case, id=name) for name, case in {**CASES, **DRIVEN}.items()),
-        *(pytest.param(case, id=name, marks=pytest.mark.packets) for name, case in {**FIREWALL, **NAMES}.items()),
+        *(
+            pytest.param(case, id=name, marks=pytest.mark.packets)
+            for name, case in {**FIREWALL, **NAMES, **PLUGGED}.items()
+        ),
     ],
 )
 
 
 @pytest.fixture(autouse=True)
-def machine(request):
+def machine(request, tmp_path):
     for name in CONTAINERS:
         rig.netns(name)
     for name in ("eth0", "up0", "up1"):  # parents
@@ -262,10 +279,14 @@ def machine(request):
         rig.run("ip", "link", "set", name, "up")
     if "case" in request.fixturenames and request.getfixturevalue("case").lan:
         rig.lan()
+    if "case" in request.fixturenames and request.getfixturevalue("case").plugin:
+        machine.plugin = DockerPlugin(tmp_path)
 
 
 def picture() -> rig.Snapshot:
-    return engine.picture(*CONTAINERS, "c8", "c9")
+    found = engine.picture(*CONTAINERS, "c8", "c9")
+    plugin = getattr(machine, "plugin", None)
+    return plugin.pictured(found) if plugin else found
 
 
 def wipe() -> None:
@@ -314,6 +335,8 @@ def every(request):
 
     def mine(effects: list[str]) -> list[tuple[int, str]]:
         pairs = list(enumerate(effects))
+        if request.getfixturevalue("case").plugin:
+            return pairs[len(request.node.originalname) % 4 :: 4]  # each test has others
         return pairs if alone else pairs[newest::2]
 
     return mine

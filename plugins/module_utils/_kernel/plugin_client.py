@@ -56,6 +56,8 @@ class Address:
 class Refused(NetloomError):
     """The plugin has answered that it will not."""
 
+    is_refusal = True
+
 
 class Unknown(Refused):
     """The plugin does not know what it is asked: 404."""

@@ -125,9 +125,11 @@ def _make(host: Any, change: Change, resource: Any) -> None:
 def _remove(host: Any, change: Change, resource: Any) -> None:
     """Have a plugin forget something.
 
-    What it never had whole, and what is given up by force, is forgotten here whatever the plugin says.
+    What it never had whole, and what is given up by force, is forgotten here whatever the plugin says. What it has
+    refused to forget it still has; of what has failed otherwise that is not known.
     """
     speaker = dialect(resource.driver)
+    host.execute("write the records", journal.write, host.records, resource, resource.answer, journal.TOLD)
     try:
         if isinstance(resource, PluginNetwork):
             speaker.remove_network(host, resource)
@@ -137,6 +139,8 @@ def _remove(host: Any, change: Change, resource: Any) -> None:
             speaker.remove(host, resource)
     except NetloomError as exc:
         if not (host.gives_up or resource.fault == INTERRUPTED):
+            if getattr(exc, "is_refusal", False):
+                host.execute("write the records", journal.write, host.records, resource, resource.answer)
             raise
         host.notes.append(f"cannot {change}: {exc.message}; it is forgotten here, and may be left there")
     if isinstance(resource, PluginEndpoint):

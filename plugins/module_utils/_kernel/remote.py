@@ -195,7 +195,7 @@ def sweep(host: Any, endpoint: PluginEndpoint) -> None:
             from . import messages
 
             deletion = messages.delete_link(link.ifindex)
-            host.execute(f"remove interface {name}", host.gone, host.netlink(place).change, deletion)
+            host.execute(f"remove interface {endpoint.ifname}", host.gone, host.netlink(place).change, deletion)
 
 
 def fault(host: Any, resource: Any) -> str:
@@ -295,10 +295,12 @@ def _move_in(host: Any, endpoint: PluginEndpoint, link: Any, number: str, mac: s
     wire = host.netlink(HOST)
     tag = network_tag(endpoint.network, number)
     down = messages.set_up(link.ifindex, up=False)  # one that is up can have no other name
-    host.execute(f"take down {link.name}", wire.change, down)
-    host.execute(f"mark interface {link.name}", wire.change, messages.set_link(link.ifindex, alias=tag))
+    host.execute(f"take down the interface that becomes {endpoint.ifname}", wire.change, down)
+    host.execute(
+        f"mark the interface that becomes {endpoint.ifname}", wire.change, messages.set_link(link.ifindex, alias=tag)
+    )
     move = messages.move_link(link.ifindex, endpoint.ifname, host.descriptor(endpoint.place))
-    host.execute(f"move {link.name} to {endpoint.place.partition(':')[2]} as {endpoint.ifname}", wire.change, move)
+    host.execute(f"move interface {endpoint.ifname} to {endpoint.place.partition(':')[2]}", wire.change, move)
     inner = host.netlink(endpoint.place)
     if mac and mac != link.mac:
         setting = messages.set_link(host.index(endpoint.place, endpoint.ifname), address=mac)
@@ -320,7 +322,7 @@ def _move_out(host: Any, endpoint: PluginEndpoint, answer: dict[str, Any]) -> No
     wire = host.netlink(endpoint.place)
     host.execute(f"take down {endpoint.ifname}", host.gone, wire.change, messages.set_up(link.ifindex, up=False))
     move = messages.move_link(link.ifindex, name, host.home())
-    host.execute(f"move {endpoint.ifname} back to the host as {name}", host.gone, wire.change, move)
+    host.execute(f"move interface {endpoint.ifname} back to the host", host.gone, wire.change, move)
 
 
 def _marked(host: Any, place: str, name: str, endpoint: PluginEndpoint, answer: dict[str, Any]) -> Any:

@@ -46,6 +46,8 @@ class Plugin:
 
     def answer(self, method: str, body: Any) -> dict[str, Any]:
         role, _dot, name = method.partition(".")
+        if method == "Lbplug.Held":
+            return {"networks": len(self.networks), "endpoints": len(self.endpoints), "addresses": self._used()}
         if method == "Plugin.Activate":
             return {"Implements": ["NetworkDriver", "IpamDriver"]}
         if name == "GetCapabilities":
@@ -56,6 +58,9 @@ class Plugin:
         if name in NOTHING_TO_DO:
             return {}
         raise Refused(f"unknown {method}")
+
+    def _used(self) -> dict[str, list[str]]:
+        return {name: sorted(pool["used"]) for name, pool in sorted(self.pools.items())}
 
     # --- addresses ---
 
@@ -88,7 +93,7 @@ class Plugin:
 
     def networkdriver_CreateNetwork(self, body: Any) -> None:
         bridge = f"lb{body['NetworkID'][:10]}"
-        ip("link", "add", bridge, "type", "bridge")
+        ip("link", "add", bridge, "address", "02:1b:00:00:00:01", "type", "bridge")
         ip("link", "set", bridge, "up")
         for datum in (*body["IPv4Data"], *body["IPv6Data"]):
             ip("address", "add", datum["Gateway"], "dev", bridge)
@@ -114,7 +119,7 @@ class Plugin:
     def networkdriver_Join(self, body: Any) -> Any:
         outer, inner = (f"{kind}{body['EndpointID'][:8]}" for kind in ("lbh", "lbc"))
         bridge, gateway = self.networks[body["NetworkID"]]
-        ip("link", "add", outer, "type", "veth", "peer", "name", inner)
+        ip("link", "add", outer, "address", "02:1b:00:00:00:02", "type", "veth", "peer", "name", inner)
         ip("link", "set", outer, "master", bridge, "up")
         routes = [{**ROUTE, "NextHop": gateway}] if gateway.startswith("10.77.1.") else []
         named = "GatewayIPv6" if ":" in gateway else "Gateway"
@@ -176,6 +181,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             time.sleep(what)
 
     def _note(self, method: str, asked: Any, answer: Any, status: int) -> None:
+        if method == "Lbplug.Held":
+            return
         line = {"m": method, "req": asked, "hdr": dict(self.headers.items()), "res": answer, "code": status}
         with open(self.log, "a", encoding="utf-8") as log:
             log.write(json.dumps(line) + "\n")
