@@ -15,7 +15,7 @@ from typing import Any, Callable
 from ._changes import Change, plan
 from ._errors import NetloomError
 from ._frozen import dataclass
-from ._model import HOST, Endpoint, Key
+from ._model import HOST, Endpoint, Key, Pairs
 from ._resources import (
     Element,
     EndpointRecord,
@@ -49,6 +49,7 @@ class Goal:
     other_elements: Callable[[], tuple[Resource, ...]] = tuple
     former: tuple[Endpoint, ...] = ()
     warnings: tuple[str, ...] = ()
+    veil: Pairs = ()  # what a plugin has chosen, or in check mode would, and the words in its place
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,8 @@ def converge(goal: Goal, host: Any, *, dry_run: bool) -> Outcome:
         scope = tuple(item for item in scope if item.key not in apart)
         observed = [item for item in observed if item.key not in apart]
         changes = plan(desired, [*observed, *goal.recorded])
+        if goal.veil:
+            changes = tuple(replace(change, veil=goal.veil) for change in changes)
         host.prepare(changes)
     if dry_run or not (changes or goal.unfinished):
         return Outcome(changes, warnings)

@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_address, ip_interface, ip_network
 from typing import Any
 
 from ._errors import NetloomError
 from ._frozen import dataclass
-from ._model import Pairs, PublishedPort, Subnet
-from ._names import interface_name, mac_address
+from ._model import IPAddress, Pairs, PublishedPort, Subnet
+from ._names import interface_name, mac_address, subnet
 from ._resources import PROTOCOLS
 
 NETWORK, IPAM = "NetworkDriver", "IpamDriver"  # what a plugin can implement
@@ -26,6 +26,7 @@ ENABLE_IPV6 = "com.docker.network.enable_ipv6"
 INTERNAL = "com.docker.network.internal"
 EXPOSED = "com.docker.network.endpoint.exposedports"
 PORT_MAP = "com.docker.network.portmap"
+GATEWAY = "com.docker.network.gateway"
 LOCAL_SPACE = "LocalDefault"  # the address space of Docker's own address management
 RESERVED = "netloom."  # options whose labels begin so are for us, and no plugin is told them
 _SCOPES = ("local", "global")
@@ -89,6 +90,64 @@ def implements(answer: Mapping[str, Any]) -> list[str]:
     if not isinstance(found, list) or not all(isinstance(item, str) for item in found):
         raise NetloomError("driver_error", "Implements is not a list of names")
     return found
+
+
+def is_set(answer: Mapping[str, Any], name: str) -> bool:
+    """Return whether a capability is said to be there."""
+    return answer.get(name) is True
+
+
+def local_space(answer: Mapping[str, Any]) -> str:
+    """Return the address space of networks of one host.
+
+    :raises NetloomError: driver_error.
+    """
+    found = _text(answer, "LocalDefaultAddressSpace")
+    if not found:
+        raise NetloomError("driver_error", "LocalDefaultAddressSpace is missing")
+    return found
+
+
+def pool(answer: Mapping[str, Any], asked: Mapping[str, Any]) -> tuple[str, Subnet, IPAddress | None]:
+    """Return the number of a pool, its subnet, and the gateway in it if one is named.
+
+    :raises NetloomError: driver_error, among others for another pool than was asked for.
+    """
+    number, text = _text(answer, "PoolID"), _text(answer, "Pool")
+    if not number:
+        raise NetloomError("driver_error", "PoolID is missing")
+    found: Subnet = _checked(subnet, text, "Pool")
+    if (asked["Pool"] and str(found) != asked["Pool"]) or (found.version == 6) != asked["V6"]:
+        wanted = asked["Pool"] or f"of IPv{6 if asked['V6'] else 4}"
+        raise NetloomError("driver_error", f"Pool is {found}, and was to be {wanted}")
+    named = _text(_object(answer, "Data"), GATEWAY, "Data.")
+    return number, found, _address(named, f"Data.{GATEWAY}", found) if named else None
+
+
+def address(answer: Mapping[str, Any], within: Subnet, asked: IPAddress | None) -> IPAddress:
+    """Return the address that was given, with the prefix length of its pool.
+
+    :raises NetloomError: driver_error, it is outside of the pool, or another one than was asked for.
+    """
+    text = _text(answer, "Address")
+    if not text:
+        raise NetloomError("driver_error", "Address is missing")
+    found = _address(text, "Address", within)
+    if asked is not None and found != asked:
+        raise NetloomError("driver_error", f"Address is {found}, and was to be {asked}")
+    return found
+
+
+def _address(text: str, field: str, within: Subnet) -> IPAddress:
+    try:
+        found = ip_interface(text)
+    except ValueError:
+        raise NetloomError("driver_error", f"{field} is {text[:60]!a}, and not an address") from None
+    if found.network != within:
+        raise NetloomError(
+            "driver_error", f"{field} is {found}, which is outside of the pool {within}, or has another prefix length"
+        )
+    return found.ip
 
 
 def interface_mac(answer: Mapping[str, Any], asked: Mapping[str, str]) -> str:
@@ -185,7 +244,7 @@ def _text(answer: Mapping[str, Any], name: str, within: str = "") -> str:
     return found
 
 
-def _checked(parse: Any, text: str, field: str) -> str:
+def _checked(parse: Any, text: str, field: str) -> Any:
     try:
         return parse(text, field)
     except NetloomError as exc:

@@ -131,7 +131,7 @@ def default_routes(place: str, plugged: Iterable[tuple[Endpoint, Network]]) -> I
 
     Ties go to the network whose name comes first. An internal network gives none, unless the endpoint's own routes do.
     """
-    order = sorted(plugged, key=lambda pair: (-pair[0].gw_priority, pair[0].network, pair[0].seat))
+    order = _in_order(plugged)
     for version, destination in ((4, "0.0.0.0/0"), (6, "::/0")):
         found: list[Route] = []
         for endpoint, network in order:
@@ -142,6 +142,29 @@ def default_routes(place: str, plugged: Iterable[tuple[Endpoint, Network]]) -> I
             last = found.pop()
             found[-1] = replace(found[-1], otherwise=(last,))
         yield from found
+
+
+def ways_out(plugged: Iterable[tuple[Endpoint, Network]]) -> Iterator[Endpoint]:
+    """Yield the endpoint that gives a sandbox its default route, of IPv6 only where there is none of IPv4.
+
+    Before it come those that would, if their plugin had named a gateway.
+    """
+    order = _in_order(plugged)
+    for version, destination in ((4, "0.0.0.0/0"), (6, "::/0")):
+        found = []
+        for endpoint, network in order:
+            as_planned = replace(endpoint, gateways=())
+            if any(_default_route("", version, destination, as_planned, network)):
+                found.append(endpoint)
+                if any(_default_route("", version, destination, endpoint, network)):
+                    break
+        if found:
+            yield from found
+            break
+
+
+def _in_order(plugged: Iterable[tuple[Endpoint, Network]]) -> list[tuple[Endpoint, Network]]:
+    return sorted(plugged, key=lambda pair: (-pair[0].gw_priority, pair[0].network, pair[0].seat))
 
 
 def _default_route(place: str, version: int, destination: str, endpoint: Endpoint, network: Network) -> Iterator[Route]:

@@ -8,29 +8,35 @@ Collection-private. Floor 3.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from ._draft import Draft
 from ._drivers.registry import driver
-from ._model import Network
-from ._resources import Resource, Route
+from ._endpoints import ways_out
+from ._model import Endpoint, Network
+from ._resources import Resource
+
+Plugged = list[tuple[Endpoint, Network]]
 
 
-def aim_at_services(draft: Draft, host: Any, goal: Any) -> None:
-    """Add to a goal what plugins do for the endpoints of the sandboxes of a draft, on whichever network."""
+def aim_at_services(draft: Draft, host: Any, goal: Any, plugged_in: Callable[[str], Plugged]) -> None:
+    """Add to a goal what plugins do for the endpoints of the sandboxes of a draft, on whichever network.
+
+    `plugged_in` returns what a sandbox's routes can go through.
+    """
     for slot in draft.endpoints:
         goal.obsolete += _recorded(draft, slot)
     for place in draft.slots_at:
         if not host.is_open(place):
             continue
-        ways = {item.ifname for item in goal.desired if _is_way_out(item, place)}
+        ways = {(endpoint.network, endpoint.seat) for endpoint in ways_out(plugged_in(place))}
         for endpoint in draft.at(place):
             network = draft.network(endpoint.network)
             serve = _server(network)
             if network is None or serve is None:
                 continue
-            service = serve(network, endpoint, external=endpoint.ifname in ways)
+            service = serve(network, endpoint, external=(endpoint.network, endpoint.seat) in ways)
             if (endpoint.network, endpoint.seat) in draft.endpoints or host.observe([service]):
                 goal.desired.append(service)
             if endpoint.ports and not service.external and not network.internal:
@@ -53,12 +59,3 @@ def _recorded(draft: Draft, slot: tuple[str, str]) -> Iterable[Resource]:
 def _server(network: Network | None) -> Any:
     """Return the function of a network's driver that says what its plugin does for an endpoint, None if it has none."""
     return getattr(driver(network.driver), "service", None) if network else None
-
-
-def _is_way_out(item: Resource, place: str) -> bool:
-    return (
-        isinstance(item, Route)
-        and item.place == place
-        and item.destination in ("0.0.0.0/0", "::/0")
-        and not item.metric
-    )

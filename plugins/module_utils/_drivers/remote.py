@@ -54,15 +54,19 @@ def definition(network: Network, recorded: Network | None, read: Callable[[str],
     if network.internal:
         options[protocol.INTERNAL] = True
     data = {
-        name: [_datum(pool) for pool in network.pools if pool.subnet.version == version]
+        name: [
+            _datum(pool, network.space or protocol.LOCAL_SPACE)
+            for pool in network.pools
+            if pool.subnet.version == version
+        ]
         for name, version in (("IPv4Data", 4), ("IPv6Data", 6))
     }
     return compact({"NetworkID": network.id, "Options": options, **data})
 
 
-def _datum(pool: Pool) -> dict[str, Any]:
+def _datum(pool: Pool, space: str) -> dict[str, Any]:
     length = pool.subnet.prefixlen
-    found: dict[str, Any] = {"AddressSpace": protocol.LOCAL_SPACE, "Pool": str(pool.subnet)}
+    found: dict[str, Any] = {"AddressSpace": space, "Pool": str(pool.subnet)}
     if pool.gateway:
         found["Gateway"] = f"{pool.gateway}/{length}"
     if pool.aux:

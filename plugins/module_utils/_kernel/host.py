@@ -50,6 +50,7 @@ class Host(Seam, Interfaces):
         self.pools: dict[Any, Any] = {}  # those that networks share with other hosts
         self.clients: dict[Any, Any] = {}  # and the ways to where they are
         self.learned: dict[tuple[str, str], dict[str, Any]] = {}  # by network and seat, what plugins have answered
+        self.pools_of_plugins: dict[str, Any] = {}  # by network, what plugins have given it
         self.ways: dict[
             tuple[str, str], dict[str, str]
         ] = {}  # by place and interface, the gateways that they have named
@@ -81,6 +82,10 @@ class Host(Seam, Interfaces):
 
     def begin_anew(self) -> None:
         """Forget what was found, opened and promised, for a further plan under the same lock."""
+        if self.pools_of_plugins:
+            from . import plugin_pools
+
+            plugin_pools.give_back_all(self)
         self.close_wires()
         for sandbox in self._sandboxes.values():
             sandbox.close()
@@ -95,6 +100,7 @@ class Host(Seam, Interfaces):
             self._found,
             self.pools,
             self.learned,
+            self.pools_of_plugins,
             self.ways,
         ):
             known.clear()
@@ -210,11 +216,34 @@ class Host(Seam, Interfaces):
         found = _plugins.learned(endpoint, answer)
         return endpoint if found == endpoint else found
 
-    def find_plugin(self, driver: str) -> None:
-        """:raises NetloomError: driver_not_found, there is no plugin for a driver."""
-        from . import plugins
+    @property
+    def only_looks(self) -> bool:
+        """Whether nothing is changed, as in check mode."""
+        return self.lock_timeout_seconds is None
 
-        self.look(f"look for plugin {driver}", plugins.dialect(driver).find, driver)
+    def plugin_pools(self, network: str) -> Any:
+        """Return what a network has of the plugin that hands out its addresses, as `plugin_pools.PluginPools`."""
+        from . import plugin_pools
+
+        if network not in self.pools_of_plugins:
+            self.pools_of_plugins[network] = plugin_pools.PluginPools(self, network)
+        return self.pools_of_plugins[network]
+
+    def give_back(self, network: str) -> None:
+        """Have plugins have back what a killed run has left of theirs."""
+        from . import journal
+
+        if not self.only_looks and journal.keys(self.records, "plugin pool", network):
+            self.plugin_pools(network).begin()
+
+    def find_plugin(self, driver: str, option: str = "driver") -> None:
+        """:raises NetloomError: driver_not_found, there is no plugin for a driver."""
+        from . import plugins, remote
+
+        if option == "driver":
+            self.look(f"look for plugin {driver}", plugins.dialect(driver).find, driver)
+        else:
+            self.look(f"look for plugin {driver}", remote.find, driver, option)
 
     def greet_plugin(self, driver: str, way: str) -> None:
         """Make sure that a plugin which is reached over a socket answers, and can do what it is there for.

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Sequence
 from ipaddress import ip_network
 from typing import Any
 
@@ -224,8 +224,13 @@ def serve(host: Any, service: PluginService, before: PluginService | None) -> di
     plugin = client(host, service.driver, service.way, protocol.NETWORK)
     answer = _of_endpoint(host, service)
     ids = {name: answer[name] for name in ("NetworkID", "EndpointID")}
+    given = answer["routes"]
     if before is None:
-        routes.apply(host, [Change(None, route) for route in _missing_routes(host, service, answer)])
+        missing = _missing_routes(host, service, given)
+        routes.apply(host, [Change(None, route) for route in missing])
+        given = [(route.destination, route.gateway) for route in missing]
+    else:
+        given = json.loads(before.answer or "{}").get("routes", [])
     was_programmed = before is not None and json.loads(before.answer or "{}").get("programmed")
     # As with Docker, an endpoint for which the plugin has named no gateway is no way out.
     programmed = service.external and any(answer["gateways"].values())
@@ -235,7 +240,7 @@ def serve(host: Any, service: PluginService, before: PluginService | None) -> di
     if was_programmed and not programmed:
         _tell(host, plugin, f"close the ports of {service.title}", "RevokeExternalConnectivity", ids)
     _tell(host, plugin, f"look at {service.title}", "EndpointOperInfo", ids)
-    return {"programmed": programmed}
+    return {"programmed": programmed, "routes": given}
 
 
 def end(host: Any, service: PluginService) -> None:
@@ -255,7 +260,8 @@ def _fault_of_service(host: Any, service: PluginService) -> str:
     if state == journal.TOLD:
         return "its interface is not made"
     found = fault(host, PluginEndpoint(**fields, answer=answer))
-    missing = [] if found else _missing_routes(host, service, json.loads(answer))
+    given = json.loads(service.answer or "{}").get("routes", [])
+    missing = [] if found else _missing_routes(host, service, given)
     return found or (f"its route {missing[0].destination} is not there" if missing else "")
 
 
@@ -264,9 +270,9 @@ def _of_endpoint(host: Any, service: PluginService) -> dict[str, Any]:
     return json.loads(told[1] or "{}") if told else {}
 
 
-def _missing_routes(host: Any, service: PluginService, answer: dict[str, Any]) -> list[Route]:
+def _missing_routes(host: Any, service: PluginService, given: Iterable[Sequence[str]]) -> list[Route]:
     """Return the plugin's routes to where nothing leads yet. One of another network of the container is as good."""
-    wanted = [Route(service.place, to, gateway, service.ifname) for to, gateway in answer.get("routes", ())]
+    wanted = [Route(service.place, to, gateway, service.ifname) for to, gateway in given]
     there = {route.key for route in routes.observe(host, wanted)}
     return [route for route in wanted if route.key not in there]
 
