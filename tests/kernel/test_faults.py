@@ -238,6 +238,7 @@ NAMES = {
 }
 PLUGGED_IN = present("net", "10.77.1.0/24", driver="lbplug")
 PLUGGED_MEMBERS = (PLUGGED_IN, attach("net", "c1"), attach("net", "c2", ports=PORTS))
+ADDRESSED = present("net", ipam_driver="lbplug", enable_ipv6=True)
 PLUGGED = {
     "attach to a Docker plugin": Case(
         attach("net", "c1", mac="02:00:00:00:00:11"), before=(PLUGGED_IN, OTHER, attach("other", "c1")), plugin=True
@@ -247,6 +248,12 @@ PLUGGED = {
     ),
     "detach from a Docker plugin": Case(detach("net", "c2"), before=PLUGGED_MEMBERS, plugin=True),
     "remove of a Docker plugin": Case(absent("net"), before=PLUGGED_MEMBERS[:1], plugin=True),
+    "make a network of plugin addresses": Case(ADDRESSED, plugin=True),
+    "attach with plugin addresses": Case(attach("net", "c1"), before=(ADDRESSED,), plugin=True),
+    "detach with plugin addresses": Case(
+        detach("net", "c1"), before=(ADDRESSED, attach("net", "c1"), attach("net", "c2")), plugin=True
+    ),
+    "remove a network of plugin addresses": Case(absent("net"), before=(ADDRESSED,), plugin=True),
 }
 # Every driver that there is goes through these, by its example.
 DRIVEN: dict[str, Case] = {}
@@ -336,7 +343,7 @@ def every(request):
     def mine(effects: list[str]) -> list[tuple[int, str]]:
         pairs = list(enumerate(effects))
         if request.getfixturevalue("case").plugin:
-            return pairs[len(request.node.originalname) % 4 :: 4]  # each test has others
+            return pairs[len(request.node.originalname) % 6 :: 6]  # each test has others
         return pairs if alone else pairs[newest::2]
 
     return mine

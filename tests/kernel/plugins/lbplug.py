@@ -16,6 +16,7 @@ import http.server
 import ipaddress
 import json
 import os
+import socket
 import socketserver
 import subprocess
 import sys
@@ -176,7 +177,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if what == "die":
             os._exit(1)
         if what == "hang up":
-            self.connection.close()
+            self.connection.shutdown(socket.SHUT_RDWR)
         else:
             time.sleep(what)
 
