@@ -8,8 +8,11 @@ The conversation is compared with the one that a dockerd 20.10 had with the same
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
+import socket
+import ssl
 import threading
 import time
 from ipaddress import ip_address, ip_network
@@ -463,6 +466,147 @@ def test_a_plugin_that_is_no_network_driver_is_refused_before_anything_is_touche
 def test_a_plugin_of_a_swarm_is_refused(tmp_path):
     DockerPlugin(tmp_path, {"NetworkDriver": {"Scope": "global"}})
     assert "is of scope global" in refusal(NET).message
+
+
+NOT_THERE = {
+    "nearest driver": (present("net", driver="Bridge"), "driver: 'Bridge' is not a driver (did you mean bridge?)"),
+    "nearest plugin": (present("net", driver="lbplugin"), "(did you mean lbplug?)"),
+    "what there is": (
+        present("net", driver="x"),
+        "available: bridge, macvlan, ipvlan, overlay, host, null, and the plugins",
+    ),
+    "where": (
+        present("net", driver="x"),
+        "looked for NAME.sock in /run/docker/plugins, and for NAME.spec and NAME.json in",
+    ),
+    "addresses": (
+        present("net", ipam_driver="x"),
+        "ipam_driver: 'x' is not an IPAM driver; available: default, etcd, and",
+    ),
+    "a path": (present("net", driver="x/.."), "driver: 'x/..' is not a driver"),
+}
+
+
+@pytest.mark.parametrize(("verb", "words"), NOT_THERE.values(), ids=NOT_THERE)
+def test_a_plugin_that_is_not_there_is_refused_with_what_there_is(plugin, verb, words):
+    error = refusal(verb)
+    assert (error.code, words in error.message) == ("driver_not_found", True), error.message
+
+
+# --- where plugins are ---
+
+
+@pytest.fixture
+def elsewhere(plugin):
+    """Return a function that has a file of /etc/docker/plugins name an address, which leads to the plugin's socket."""
+    hidden = Path("/run/lbplug.sock")
+    rig.run("mount", "-t", "tmpfs", "etc", "/etc/docker") if Path("/etc/docker").exists() else None
+    folder = Path("/etc/docker/plugins")
+    folder.mkdir(parents=True, exist_ok=True)
+    Path("/run/docker/plugins/lbplug.sock").rename(hidden)
+
+    def described(name: str, text: str) -> None:
+        (folder / name).write_text(text)
+
+    described.socket = hidden
+    return described
+
+
+def pumped(source: socket.socket, sink: socket.socket) -> None:
+    """Have what comes of one socket go to another."""
+    with contextlib.suppress(OSError, ValueError):
+        while data := source.recv(65536):
+            sink.sendall(data)
+        sink.shutdown(socket.SHUT_WR)
+
+
+def forwarded(port: int, path: Path, context: ssl.SSLContext | None = None) -> None:
+    """Have a TCP port of this host lead to a unix socket, with TLS where there is a context."""
+    listener = socket.create_server(("127.0.0.1", port))
+
+    def serve() -> None:
+        while True:
+            peer, _address = listener.accept()
+            try:
+                peer = context.wrap_socket(peer, server_side=True) if context else peer
+            except OSError:
+                continue  # it was not to be trusted
+            inner = socket.socket(socket.AF_UNIX)
+            inner.connect(str(path))
+            for source, sink in ((peer, inner), (inner, peer)):
+                threading.Thread(target=pumped, args=(source, sink), daemon=True).start()
+
+    threading.Thread(target=serve, daemon=True).start()
+
+
+def test_a_spec_names_a_socket(elsewhere):
+    elsewhere("far.spec", f"unix://{elsewhere.socket}\n")
+    sandwich(present("net", "10.77.1.0/24", driver="far"))
+
+
+def test_tcp_has_tls_or_is_allowed(elsewhere):
+    rig.run("ip", "link", "set", "lo", "up")
+    forwarded(9999, elsewhere.socket)
+    elsewhere("far.spec", "tcp://127.0.0.1:9999")
+    error = refusal(present("net", "10.77.1.0/24", driver="far"))
+    assert "127.0.0.1:9999 is reached over TCP without TLS; plugin_insecure=true" in error.message
+    sandwich(present("net", "10.77.1.0/24", driver="far", options={"plugin_insecure": "true"}))
+    sandwich(attach("net", "c1"))
+    sandwich(absent("net", force=True))
+
+
+@pytest.mark.parametrize("name", ["127.0.0.1", "192.0.2.7"])
+def test_a_certificate_is_asked_for_and_shown(elsewhere, tmp_path, name):
+    rig.run("ip", "link", "set", "lo", "up")
+    key, cert = tmp_path / "key.pem", tmp_path / "cert.pem"
+    rig.run(
+        *(
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:prime256v1",
+            "-nodes",
+            "-days",
+            "2",
+        ),
+        *("-keyout", key, "-out", cert, "-subj", "/CN=far", "-addext", f"subjectAltName=IP:{name}"),
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(cert, key)
+    context.load_verify_locations(cert)
+    context.verify_mode = ssl.CERT_REQUIRED
+    forwarded(9999, elsewhere.socket, context)
+    tls = {"CAFile": str(cert), "CertFile": str(cert), "KeyFile": str(key)}
+    elsewhere("far.json", json.dumps({"Name": "far", "Addr": "tcp://127.0.0.1:9999", "TLSConfig": tls}))
+    net = present("net", "10.77.1.0/24", driver="far")
+    if name == "127.0.0.1":
+        sandwich(net)
+        return
+    assert "TLS: " in refusal(net).message
+    elsewhere(
+        "far.json", json.dumps({"Name": "far", "Addr": "tcp://127.0.0.1:9999", "TLSConfig": {**tls, "CAFile": ""}})
+    )
+    assert "is not asked for a certificate (no CAFile)" in refusal(net).message
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("far.spec", "far", "is neither unix:///PATH nor tcp://HOST:PORT"),
+        ("far.spec", "tcp://far", "is neither unix:///PATH nor tcp://HOST:PORT"),
+        ("far.json", "{", "names no plugin"),
+        ("far.json", '{"Name": "far"}', "names no plugin: 'Addr'"),
+        ("far.json", '{"Addr": 7}', "names no plugin: Addr is 7"),
+        ("far.json", '{"Addr": "tcp://h:1", "TLSConfig": []}', "names no plugin"),
+    ],
+)
+def test_a_file_that_names_no_address_is_refused(elsewhere, name, text, words):
+    elsewhere(name, text)
+    error = refusal(present("net", driver="far"))
+    assert (error.code, words in error.message) == ("driver_error", True), error.message
 
 
 # --- addresses ---

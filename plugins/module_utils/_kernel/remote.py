@@ -19,7 +19,7 @@ from .. import _docker_plugins as protocol
 from .._changes import Change
 from .._drivers.registry import DRIVERS
 from .._errors import NetloomError
-from .._model import HOST
+from .._model import HOST, IPAM_DRIVERS
 from .._names import nearest, network_tag
 from .._plugins import PluginEndpoint, PluginNetwork, PluginService, compact
 from .._resources import Route
@@ -37,10 +37,10 @@ def find(driver: str, option: str = "driver") -> None:
     if discovery.locate(driver) is None:
         known = discovery.names()
         there = f"and the plugins {', '.join(known)}" if known else "and no plugin"
-        builtin = DRIVERS if option == "driver" else ("default", "etcd")
+        kind, builtin = ("a driver", DRIVERS) if option == "driver" else ("an IPAM driver", IPAM_DRIVERS)
         raise NetloomError(
             "driver_not_found",
-            f"{option}: {driver!a} is not a driver{nearest(driver, [*builtin, *known])}; available: {', '.join(builtin)},"
+            f"{option}: {driver!a} is not {kind}{nearest(driver, [*builtin, *known])}; available: {', '.join(builtin)},"
             f" {there}; {discovery.where()}",
         )
 

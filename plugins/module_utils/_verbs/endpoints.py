@@ -45,8 +45,7 @@ def endpoint_present(host: Any, spec: EndpointSpec, *, dry_run: bool = False) ->
     if spec.ports and outcome.changes:
         # So far whether other programs drop what the network forwards was told when it was made, long ago maybe.
         outcome = replace(outcome, warnings=(*outcome.warnings, *host.forward_drops([network])))
-    result = Result(outcome, network, endpoint)
-    return unveiled(draft, result) if dry_run and draft.veil else result
+    return unveiled(draft, host, Result(outcome, network, endpoint))
 
 
 def endpoint_absent(host: Any, spec: EndpointSpec, *, dry_run: bool = False) -> Result:

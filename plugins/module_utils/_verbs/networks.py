@@ -57,8 +57,7 @@ def _made(
     if connected is not None:
         draft_connected(draft, host, network, connected, appends=appends)
     outcome = converge(goal_of(draft, host), host, dry_run=dry_run)
-    result = _result(draft, host, outcome, network)
-    return unveiled(draft, result) if dry_run and draft.veil else result
+    return unveiled(draft, host, _result(draft, host, outcome, network))
 
 
 def network_absent(host: Any, name: str, *, force: bool = False, dry_run: bool = False) -> Result:

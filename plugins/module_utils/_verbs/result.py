@@ -36,8 +36,10 @@ def learned(draft: Draft, host: Any) -> None:
             draft.endpoints[slot] = host.as_learned(endpoint)
 
 
-def unveiled(draft: Draft, result: Result) -> Result:
-    """Return a result of check mode without what a plugin has not chosen yet."""
+def unveiled(draft: Draft, host: Any, result: Result) -> Result:
+    """Return a result; where the host is only looked at, without what a plugin has not chosen yet."""
+    if not (draft.veil and host.only_looks):
+        return result
     from .._draft_pools import unveiled as seen
     from .._draft_pools import unveiled_network
 
