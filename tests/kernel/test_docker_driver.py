@@ -13,6 +13,8 @@ import json
 import re
 import socket
 import ssl
+import subprocess
+import sys
 import threading
 import time
 from ipaddress import ip_address, ip_network
@@ -682,3 +684,33 @@ def test_what_address_management_gets_wrong_leaves_nothing(plugin, method, wrong
         plugin.start()
     engine.same(picture(plugin), before, f"the plugin got {method} wrong")
     sandwich(present("net", "10.77.1.0/24", ipam_driver="lbplug"))
+
+
+# --- somebody else's ---
+
+
+def test_a_plugin_on_a_framework_that_we_did_not_write_runs(tmp_path):
+    pytest.importorskip("docker_plugin_api", reason="the framework docker-plugin-api is not installed")
+    for name in ("c1", "c2"):
+        rig.netns(name)
+    program = Path(__file__).parent / "plugins" / "borrowed.py"
+    process = subprocess.Popen([sys.executable, str(program), "borrowed"])
+    try:
+        rig.until(Path("/run/docker/plugins/borrowed.sock").exists, 20)
+        sandwich(
+            present(
+                "net",
+                pool("10.77.1.0/24", r1="10.77.1.9"),
+                driver="borrowed",
+                ipam_driver="borrowed",
+                options={"a": "b"},
+            )
+        )
+        do(attach("net", "c1", ports=port_specs(["8080:80"])), attach("net", "c2", mac="02:00:00:00:00:12"))
+        rig.pings("c1", "10.77.1.3")
+        rig.pings("c2", "10.77.1.1")
+        assert drift("net") == []
+        do(detach("net", "c1"), absent("net", force=True))
+        assert not [line for line in rig.run("ip", "-br", "link").stdout.splitlines() if line.startswith("by")]
+    finally:
+        process.kill()

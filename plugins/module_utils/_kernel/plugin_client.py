@@ -86,7 +86,7 @@ class Client:
             try:
                 status, data = self._exchange(stream, method, body)
             finally:
-                stream.close()
+                stream.end()
         except (TimeoutError, socket.timeout):
             seconds, self._seconds, self._retrying = self._seconds, min(self._seconds, _AGAIN_SECONDS), False
             raise NetloomError("driver_timeout", f"{self._at(method)}: no answer in {seconds:g} s") from None
@@ -178,6 +178,9 @@ class _Stream:
         return io.BufferedReader(_Reader(self._socket, self._deadline))
 
     def close(self) -> None:
+        """Whoever says this may still read what was answered: `end` is the end."""
+
+    def end(self) -> None:
         self._socket.close()
 
 
