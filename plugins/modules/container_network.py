@@ -44,6 +44,9 @@ options:
       - V(overlay) makes a network on several hosts. Each host is given the same name, subnet, C(vni) and list of
         C(peers), and a part of the subnet of its own (O(ip_range)); there is no controller that would do that. It takes
         the options of V(bridge) but C(inhibit_ipv4), and those that are said to be for it.
+      - Or the name of a Docker plugin, a network driver in C(/run/docker/plugins), C(/etc/docker/plugins) or
+        C(/usr/lib/docker/plugins). It is told what dockerd would tell it; the interface that it makes is moved to the
+        container and configured here. What it gets wrong is a C(driver_error).
       - A different driver than the network has is a change that needs O(force=true).
     type: str
   driver_options:
@@ -79,6 +82,10 @@ options:
       - "C(host_shim), of driver V(macvlan): whether the host has an interface on the network, with an address out of the
         pool, so that it and the members reach each other; false unless set."
       - "C(mtu), of drivers V(macvlan) and V(ipvlan): that of the parent unless set."
+      - "C(plugin_timeout) (C(netloom.plugin_timeout)), of a Docker plugin: how many seconds a call may take, 30 unless
+        set. All options but this, the next one and C(interface_prefix) are for the plugin."
+      - "C(plugin_insecure) (C(netloom.plugin_insecure)), of a Docker plugin: whether it may be reached over TCP without
+        TLS; false unless set."
       - "C(vni), driver V(overlay) only, which requires it: number of the network on the wire, from 1 to 16777215. Two
         networks of a host have different ones, or different ports, or different IP versions underneath."
       - "C(peers), driver V(overlay) only: list of the addresses of the hosts that the network is on, all of one IP
@@ -128,12 +135,15 @@ options:
       - "V(etcd): all hosts that have a network of this name hand them out, and none is given twice. Each address is a key
         in etcd that only its first asker gets; a host begins where a hash of the container leads. The hosts agree on
         O(ipam_config): the first one says it, the others may omit it."
+      - Or the name of a Docker plugin, an IPAM driver, which then hands out subnets and addresses. In check mode it is not
+        asked, and what it would choose is null.
       - A network becomes shared, and is no longer, with its members in place.
       - With V(etcd), the counters in RV(network) are those of this host.
     type: str
   ipam_driver_options:
     description:
-      - Options of the address management. V(default) has none; these are of V(etcd).
+      - Options of the address management. V(default) has none; these are of V(etcd). Those of a Docker plugin are for it,
+        but for C(plugin_timeout) and C(plugin_insecure), which are as in O(driver_options).
       - "C(endpoints): list of the URLs of the servers, such as C(https://192.0.2.1:2379). Required. Whichever answers is
         asked."
       - "C(ca_cert): path on the host of the certificates that the servers' are signed with; the host's own unless set."
@@ -247,6 +257,14 @@ EXAMPLES = r"""
       ca_cert: /etc/etcd/ca.pem
       username: netloom
       password: "{{ vault_etcd_password }}"
+
+- name: Interfaces by one Docker plugin, addresses by another
+  netloom.containers.container_network:
+    name: app
+    driver: weave
+    driver_options:
+      plugin_timeout: 10
+    ipam_driver: pyipam
 
 - name: Members on the LAN of the host, and the host reaches them
   netloom.containers.container_network:
