@@ -136,6 +136,18 @@ def spoken_drift(change: Change) -> str:
     )
 
 
+def spoken_drifts(changes: Iterable[Change]) -> list[str]:
+    """Return the lines that tell changes as what is not as it should be. What is made anew for a fault is its fault."""
+    faults = {
+        change.resource.key: f"{change.resource.title}: {fault}"
+        for change in changes
+        for fault in [getattr(change.before, "fault", "")]
+        if fault and change.after is None
+    }
+    others = (spoken_drift(change) for change in changes if change.resource.key not in faults)
+    return [*faults.values(), *others]
+
+
 def _is_up_of(resource: Resource, links: set[Key]) -> bool:
     return isinstance(resource, Up) and resource.parent in links
 

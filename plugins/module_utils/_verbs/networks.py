@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from .._apply import Outcome, converge
-from .._changes import spoken_drift
+from .._changes import spoken_drifts
 from .._draft import Draft
 from .._draft_networks import draft_connected, draft_network, drop_network
 from .._drivers.registry import driver
@@ -105,7 +105,7 @@ def drift(host: Any, network: Network, of_host: Occupied, besides: Collection[st
         from .._draft_overlay import shrunk
 
         lines += shrunk(host, network)
-    lines += [spoken_drift(change) for change in result.outcome.changes]
+    lines += spoken_drifts(result.outcome.changes)
     lines += [
         f"endpoint of {member.container} on network {network.name} is pending: its container does not run"
         for member in result.members
