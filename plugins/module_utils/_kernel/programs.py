@@ -8,18 +8,20 @@ Collection-private. Floor 4.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import selectors
 import signal
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Callable
 
 from .._errors import NetloomError
 from .._frozen import dataclass
 
 OUTPUT_MAX_BYTES = 4 << 20
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,8 @@ class Ran:
 def run(argv: Sequence[str], stdin: bytes, environment: Mapping[str, str], timeout_seconds: float) -> Ran:
     """Run a program to its end, in a process group of its own.
 
-    What it leaves running in the background may go on, unless it keeps the output open until the time is over.
+    What it leaves running in the background may go on, unless it keeps the output open until the time is over. The
+    program itself ends with us: what it was about to do is for the next task to undo, and not to be done meanwhile.
 
     :raises NetloomError: driver_timeout; driver_error, it cannot be run, or says more than 4 MiB.
     """
@@ -51,6 +54,7 @@ def run(argv: Sequence[str], stdin: bytes, environment: Mapping[str, str], timeo
             stderr=subprocess.PIPE,
             env=dict(environment),
             start_new_session=True,
+            preexec_fn=_end_with_parent(),
         )
     except OSError as exc:
         raise NetloomError("driver_error", f"{argv[0]}: cannot be run: {exc.strerror}") from None
@@ -68,6 +72,12 @@ def run(argv: Sequence[str], stdin: bytes, environment: Mapping[str, str], timeo
     return found
 
 
+def _end_with_parent() -> Callable[[], Any]:
+    """Return what a child does to be killed when its parent is gone."""
+    prctl = ctypes.CDLL(None).prctl  # found here: the child of a fork should do little
+    return lambda: prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 class _Over(Exception):
     """It has to be ended: an error code, and words."""
 
@@ -78,8 +88,8 @@ def _conversation(process: subprocess.Popen, stdin: bytes, deadline: float) -> R
     said: dict[Any, bytearray] = {process.stdout: stdout, process.stderr: stderr}
     left = memoryview(stdin)
     with selectors.DefaultSelector() as selector:
+        end: Any
         for end in (process.stdin, process.stdout, process.stderr):
-            assert end is not None
             os.set_blocking(end.fileno(), False)
             selector.register(end, selectors.EVENT_WRITE if end is process.stdin else selectors.EVENT_READ)
         while selector.get_map():
@@ -91,7 +101,7 @@ def _conversation(process: subprocess.Popen, stdin: bytes, deadline: float) -> R
                 if stream is process.stdin:
                     left = left[_write(key.fd, left) :] if left else left
                     if not left:
-                        selector.unregister(stream)
+                        selector.unregister(key.fileobj)
                         _close(process.stdin)
                     continue
                 data = os.read(key.fd, 1 << 16)
