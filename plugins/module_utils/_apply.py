@@ -174,9 +174,16 @@ def _verify(desired: Iterable[Resource], host: Any, scope: Iterable[Resource], h
     seen = _observe(host, [item for item in scope if item.handler in handlers])
     settled = (host.settle(item) for item in _kernel(desired) if item.handler in handlers)
     wanted = [item for item in settled if item is not None]
+    keys = {item.key for item in wanted}
+    # A plugin may have made a route where one of ours could have been; and what was in nobody's way has stayed.
+    seen = [item for item in seen if item.key in keys or not _is_foreign(item)]
     left = plan(wanted, seen)
     if left:
         raise NetloomError("apply_failed", "the host is not as it was made to be: " + "; ".join(map(str, left)))
+
+
+def _is_foreign(item: Resource) -> bool:
+    return isinstance(item, Link) or getattr(item, "foreign", False)
 
 
 def _undo(before: Iterable[Resource], host: Any, scope: Iterable[Resource], cause: BaseException) -> None:
@@ -239,7 +246,7 @@ def _left_alone(desired: Iterable[Resource], observed: Iterable[Resource]) -> di
     Another state directory's networks are in the same firewall table and need the same forwarding.
     """
     wanted = {item.key for item in desired}
-    found = {item.key: item for item in observed if isinstance(item, Link) or getattr(item, "foreign", False)}
+    found = {item.key: item for item in observed if _is_foreign(item)}
     tables = {
         item.key: item for item in observed if isinstance(item, Ruleset) and item.shared and item.key not in wanted
     }

@@ -20,6 +20,8 @@ from ._model import Endpoint
 from ._resources import Resource, where
 
 INTERRUPTED = "a change of it was interrupted"
+ELSEWHERE = "its container has another network namespace by now"
+MISSING = "there is no interface "  # how a fault begins that leaves nothing of an endpoint
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,8 @@ class PluginEndpoint(Resource):
     """A container's interface that a plugin makes, with what the plugin does for it elsewhere.
 
     `request` is all that the plugin is told of it, `within` of its network: one line of JSON each. `fault`, `answer` and
-    `way` as of a network.
+    `way` as of a network. `former` is what it had before, for a plugin to be asked for again; `sandbox` is the namespace
+    that it was made in, as the host tells it from others. Neither is a difference.
     """
 
     driver: str
@@ -73,6 +76,8 @@ class PluginEndpoint(Resource):
     fault: str = ""
     answer: str = field(default="", compare=False)
     way: str = field(default="", compare=False)
+    former: str = field(default="", compare=False)
+    sandbox: str = field(default="", compare=False)
     rank = 42
     handler = "plugins"
 
@@ -82,7 +87,8 @@ class PluginEndpoint(Resource):
 
     @property
     def provides(self):
-        return (self.key, ("link", self.place, self.ifname))
+        # In a namespace that it was not made in, an interface of its name is somebody else's.
+        return (self.key,) if self.fault == ELSEWHERE else (self.key, ("link", self.place, self.ifname))
 
     @property
     def fixed(self):

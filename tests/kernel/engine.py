@@ -372,6 +372,7 @@ _COLUMNS = {
     "subnets": "network, subnet, hex(first), hex(last)",
     "leases": "network, hex(address), seat",
     "free": "network, subnet, hex(first), hex(last)",
+    "plugins": "key, json_remove(told, '$.former', '$.sandbox'), state",
 }
 
 

@@ -54,6 +54,7 @@ class Host(Seam, Interfaces):
         self.ways: dict[
             tuple[str, str], dict[str, str]
         ] = {}  # by place and interface, the gateways that they have named
+        self.asked: set[Any] = set()  # what plugins have been asked, and need not be again in this task
         self.gives_up = False  # what a plugin does not answer for is forgotten
         self.notes: list[str] = []  # what the user should know of what was done
         self.unasked: tuple[str, ...] = ()  # runtimes that have no containers yet: asking one may have it started
@@ -254,6 +255,17 @@ class Host(Seam, Interfaces):
 
         self.look(f"greet plugin {driver}", plugins.dialect(driver).greet, self, driver, way)
 
+    def prove_plugin(self, driver: str, told: Any, *, ready: bool) -> None:
+        """See that a network's plugins can do what they are told; and `ready`, that they can do it now.
+
+        :raises NetloomError: driver_not_found, driver_error, driver_timeout.
+        """
+        from . import plugins
+
+        prove = getattr(plugins.dialect(driver), "prove", None)
+        if prove is not None:
+            prove(self, told, ready=ready)
+
     def read_definition(self, path: str) -> str:
         """Return the text of a file that defines a network.
 
@@ -302,6 +314,11 @@ class Host(Seam, Interfaces):
         if self.is_made(place):
             return self._sandboxes[place].sandbox
         return Sandbox(self._promised[place].key)
+
+    def identity(self, place: str) -> str:
+        """Return what tells a namespace that is open from every other one, of another boot as well."""
+        sandbox = self.sandbox(place)
+        return f"{sandbox.boot_id}/{sandbox.cookie}"
 
     def is_made(self, place: str) -> bool:
         """Return whether the namespace of `place` is open, or can be by now."""

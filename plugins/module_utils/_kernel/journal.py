@@ -34,15 +34,44 @@ def keys(records: Any, kind: str, network: str) -> list[tuple[str, ...]]:
     return [tuple(json.loads(key)) for (key,) in rows]
 
 
+def all_told(records: Any, kind: str, driver: str) -> list[dict[str, Any]]:
+    """Return what plugins of a driver have been told of all that there is of one kind."""
+    rows = records.database.rows("SELECT told FROM plugins WHERE kind = ? ORDER BY key", kind)
+    return [told for (text,) in rows for told in [json.loads(text)] if told["driver"] == driver]
+
+
+def apart(records: Any, kind: str, network: str) -> list[tuple[str, dict[str, Any]]]:
+    """Return what was put apart of a network: (key, what was told)."""
+    rows = records.database.rows(
+        "SELECT key, told FROM plugins WHERE kind = ? AND network = ? ORDER BY key", kind, network
+    )
+    return [(key, json.loads(told)) for key, told in rows]
+
+
+def put_apart(records: Any, resource: Any, key: tuple[str, ...]) -> None:
+    """Commit that a resource is given up, which a plugin may still have: under a key of another kind."""
+    row = (json.dumps(key), key[0], resource.network, _told(resource), "", TOLD)
+    with records.database.writing() as db:
+        db.execute("INSERT OR REPLACE INTO plugins VALUES (?, ?, ?, ?, ?, ?)", row)
+
+
 def write(records: Any, resource: Any, answer: str = "", state: str = PRESENT) -> None:
     """Commit what a plugin is told of a resource, and what it has answered."""
-    told = json.dumps({name: value for name, value in vars(resource).items() if name not in ("fault", "answer")})
-    row = (json.dumps(resource.key), resource.key[0], resource.network, told, answer, state)
+    row = (json.dumps(resource.key), resource.key[0], resource.network, _told(resource), answer, state)
     with records.database.writing() as db:
         db.execute("INSERT OR REPLACE INTO plugins VALUES (?, ?, ?, ?, ?, ?)", row)
 
 
 def forget(records: Any, resource: Any) -> None:
     """Commit that the plugin knows nothing of a resource any more."""
+    forget_key(records, json.dumps(resource.key))
+
+
+def forget_key(records: Any, key: str) -> None:
+    """Commit the same of what has a key in the table."""
     with records.database.writing() as db:
-        db.execute("DELETE FROM plugins WHERE key = ?", (json.dumps(resource.key),))
+        db.execute("DELETE FROM plugins WHERE key = ?", (key,))
+
+
+def _told(resource: Any) -> str:
+    return json.dumps({name: value for name, value in vars(resource).items() if name not in ("fault", "answer")})

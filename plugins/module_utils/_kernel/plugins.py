@@ -20,6 +20,7 @@ Each call of a plugin is one `Host.execute`. Collection-private. Floor 4.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -27,7 +28,7 @@ from typing import Any
 from .._changes import Change
 from .._errors import NetloomError
 from .._model import PRESENT
-from .._plugins import INTERRUPTED, PluginEndpoint, PluginNetwork, PluginService, compact
+from .._plugins import INTERRUPTED, MISSING, PluginEndpoint, PluginNetwork, PluginService, compact
 from .._resources import Link, Resource
 from . import journal
 
@@ -56,7 +57,13 @@ def dialect(driver: str) -> Any:
 
 
 def definition(path: str) -> str:
-    """:raises NetloomError: option_invalid, a file cannot be read, or is no text of a bearable size."""
+    """Return the text of a file; of a folder (its path ends with a slash), JSON: the texts of its *.conf, by name.
+
+    :raises NetloomError: option_invalid, a file cannot be read, or is no text of a bearable size.
+    """
+    if path.endswith("/"):
+        names = sorted(os.listdir(path)) if os.path.isdir(path) else []
+        return json.dumps([definition(path + name) for name in names if name.endswith(".conf")])
     try:
         with open(path, "rb") as file:
             data = file.read(_DEFINITION_MAX_BYTES + 1)
@@ -74,8 +81,9 @@ def observe(host: Any, wanted: Sequence[Any]) -> Iterator[Resource]:
     """Yield what plugins have been told of, with what has become of it."""
     for item in wanted:
         found = journal.read(host.records, item.key)
+        if isinstance(item, PluginEndpoint):
+            yield from _in_the_way(host, item, found[0]["sandbox"] if found else "")
         if found is None:
-            yield from _in_the_way(host, item)
             continue
         told, answer, state = found
         seen = _KINDS[item.key[0]](**{**told, "way": item.way}, answer=answer)
@@ -85,17 +93,18 @@ def observe(host: Any, wanted: Sequence[Any]) -> Iterator[Resource]:
         yield replace(seen, fault=fault)
 
 
-def _in_the_way(host: Any, wanted: Any) -> Iterator[Resource]:
-    """Yield what has the name that the interface of a new endpoint is to have."""
-    link = host.link(wanted.place, wanted.ifname) if isinstance(wanted, PluginEndpoint) else None
-    if link is not None:
-        yield Link(wanted.place, wanted.ifname, link.kind)
-
-
 def _learn(host: Any, endpoint: PluginEndpoint, answer: dict[str, Any]) -> None:
     host.learned[endpoint.network, endpoint.seat] = answer
     if "gateways" in answer:
         host.ways[endpoint.place, endpoint.ifname] = answer["gateways"]
+
+
+def _in_the_way(host: Any, wanted: PluginEndpoint, made_in: str) -> Iterator[Resource]:
+    """Yield the interface of a wanted name that no plugin has made: this namespace is not the one that it was made in."""
+    if host.is_made(wanted.place) and made_in != host.identity(wanted.place):
+        found = host.link(wanted.place, wanted.ifname)
+        if found is not None:
+            yield Link(wanted.place, wanted.ifname, found.kind)
 
 
 def apply(host: Any, changes: Sequence[Change]) -> None:
@@ -109,8 +118,16 @@ def apply(host: Any, changes: Sequence[Change]) -> None:
 
 
 def _make(host: Any, change: Change, resource: Any) -> None:
-    """Tell a plugin of something new. What fails here is half there, and for the undoing to remove."""
+    """Tell a plugin of something new. What fails here is half there, and for the undoing to remove.
+
+    What was not there before either, and comes back because something else has failed, is as it was without the plugin.
+    """
+    if resource.fault.startswith(MISSING):
+        host.execute("write the records", journal.write, host.records, resource, resource.answer)
+        return
     speaker = dialect(resource.driver)
+    if isinstance(resource, PluginEndpoint):
+        resource = replace(resource, sandbox=host.identity(resource.place))
     host.execute("write the records", journal.write, host.records, resource, "", journal.TOLD)
     if isinstance(resource, PluginNetwork):
         answer = speaker.make_network(host, resource)
@@ -138,10 +155,10 @@ def _remove(host: Any, change: Change, resource: Any) -> None:
         else:
             speaker.remove(host, resource)
     except NetloomError as exc:
-        if not (host.gives_up or resource.fault == INTERRUPTED):
+        if not exc.code.startswith("driver_") or not (host.gives_up or resource.fault == INTERRUPTED):
             if getattr(exc, "is_refusal", False):
                 host.execute("write the records", journal.write, host.records, resource, resource.answer)
-            raise
+            raise  # it is not the plugin's failure, or one that counts
         host.notes.append(f"cannot {change}: {exc.message}; it is forgotten here, and may be left there")
     if isinstance(resource, PluginEndpoint):
         speaker.sweep(host, resource)

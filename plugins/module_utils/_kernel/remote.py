@@ -21,7 +21,7 @@ from .._drivers.registry import DRIVERS
 from .._errors import NetloomError
 from .._model import HOST, IPAM_DRIVERS
 from .._names import nearest, network_tag
-from .._plugins import PluginEndpoint, PluginNetwork, PluginService, compact
+from .._plugins import ELSEWHERE, MISSING, PluginEndpoint, PluginNetwork, PluginService, compact
 from .._resources import Route
 from . import journal, netlink, routes
 from . import plugin_discovery as discovery
@@ -205,9 +205,11 @@ def fault(host: Any, resource: Any) -> str:
     if isinstance(resource, PluginService):
         return _fault_of_service(host, resource)
     answer = json.loads(resource.answer or "{}")
+    if host.is_made(resource.place) and resource.sandbox != host.identity(resource.place):
+        return ELSEWHERE
     link = host.link(resource.place, resource.ifname)
     if link is None:
-        return "its interface is not there"
+        return f"{MISSING}{resource.ifname}"
     if link.alias != _tag(resource, answer):
         return "its interface is another one"
     for name, found in (("mac", link.mac), ("mtu", link.mtu)):
