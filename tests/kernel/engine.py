@@ -367,7 +367,6 @@ _COLUMNS = {
     "endpoints": "network, seat, place, container, spec, previous, state",
     "settings": "path, original",
     "ports": "protocol, port, network, seat",
-    "plugins": "key, state",
     "namespaces": "name, topology, settings, state",
     "subnets": "network, subnet, hex(first), hex(last)",
     "leases": "network, hex(address), seat",

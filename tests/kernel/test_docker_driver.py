@@ -32,7 +32,7 @@ from engine import absent, attach, detach, do, drift, inspected, present, refusa
 pytestmark = pytest.mark.packets
 TRACE = Path(__file__).parent / "fixtures" / "dockerd-trace.jsonl"
 NET = present("net", "10.77.1.0/24", driver="lbplug")
-QUICK = {"plugin_timeout": "1"}
+QUICK = {"plugin_timeout": "2"}
 
 
 @pytest.fixture
@@ -40,6 +40,15 @@ def plugin(tmp_path):
     for name in ("c1", "c2"):
         rig.netns(name)
     return DockerPlugin(tmp_path)
+
+
+def settled(verb: engine.Verb) -> list[str]:
+    """Carry out a verb that check mode has told all about, and that has nothing left to do; return its changes."""
+    predicted = engine.predict(verb)
+    done = do(verb)
+    assert done == predicted
+    assert do(verb) == []
+    return done
 
 
 def pool(subnet: str, gateway: str | None = None, ip_range: str | None = None, **aux: str) -> PoolSpec:
@@ -148,8 +157,8 @@ def test_the_conversation_is_that_of_dockerd(plugin):
 def test_an_address_is_asked_for_with_the_mac_where_the_plugin_wants_that(tmp_path):
     rig.netns("c1")
     plugin = DockerPlugin(tmp_path, {"IpamDriver": {"RequiresMACAddress": True}})
-    sandwich(present("net", "10.77.9.0/24", driver="lbplug", ipam_driver="lbplug"))
-    sandwich(attach("net", "c1"))
+    settled(present("net", "10.77.9.0/24", driver="lbplug", ipam_driver="lbplug"))
+    settled(attach("net", "c1"))
     calls = [*plugin.calls()]
     theirs = [call for call in recorded("=== variants") if call["m"] not in GREETING]
     ours = [call for call in calls if call["m"] not in GREETING]
@@ -257,16 +266,16 @@ GATEWAYS = [
 def test_the_gateway_is_what_the_plugin_names(plugin, more, route, shown):
     do(NET, present("other", "10.2.0.0/24"), attach("other", "c2"))
     plugin.misbehave(NetworkDriver_Join={"more": more})
-    sandwich(attach("net", "c1"))
+    settled(attach("net", "c1"))
     assert (rig.run("ip", "route", "show", "default", netns="c1").stdout.startswith(route), drift("net")) == (True, [])
     assert ("default" in rig.run("ip", "route", netns="c1").stdout) == bool(shown)
     # Where it names none, the next network gives the default route.
-    sandwich(attach("net", "c2"))
+    settled(attach("net", "c2"))
     hop = "via 10.77.1.7" if shown else "via 10.2.0.1"
     assert hop in rig.run("ip", "route", "show", "default", netns="c2").stdout
     told = [name for name in plugin.methods() if name.startswith("Program")]
     assert len(told) == (2 if shown else 0)
-    assert sandwich(attach("net", "c2", gw_priority=-1))
+    assert settled(attach("net", "c2", gw_priority=-1))
     assert "via 10.2.0.1" in rig.run("ip", "route", "show", "default", netns="c2").stdout
     assert ("RevokeExternalConnectivity" in plugin.methods()) == bool(shown)
 
@@ -275,11 +284,11 @@ def test_a_route_that_another_network_has_given_already_is_left_to_that(plugin):
     do(NET, present("two", "10.78.0.0/24", driver="lbplug"), attach("net", "c1"))
     route = {"StaticRoutes": [{"Destination": "10.123.0.0/16", "RouteType": 0, "NextHop": "10.78.0.1"}]}
     plugin.misbehave(NetworkDriver_Join={"more": route})
-    sandwich(attach("two", "c1"))
+    settled(attach("two", "c1"))
     assert "via 10.77.1.1" in rig.run("ip", "route", "show", "10.123.0.0/16", netns="c1").stdout
-    sandwich(detach("net", "c1"))
+    settled(detach("net", "c1"))
     assert drift("two") == []
-    sandwich(attach("two", "c1", mac="02:00:00:00:00:11"))  # made anew, it is told once more
+    settled(attach("two", "c1", mac="02:00:00:00:00:11"))  # made anew, it is told once more
     assert "via 10.78.0.1" in rig.run("ip", "route", "show", "10.123.0.0/16", netns="c1").stdout
 
 
@@ -297,7 +306,7 @@ def test_what_is_not_as_it_was_made_is_made_again(plugin, command):
     do(NET, attach("net", "c1", ports=port_specs(["8080:80"])))
     rig.run(*command.split())
     assert drift("net")
-    assert sandwich(present("net"))
+    assert settled(present("net"))
     assert drift("net") == []
     rig.pings("c1", "10.77.1.1")
     assert plugin.held()["endpoints"] == 1
@@ -321,7 +330,7 @@ def test_another_port_is_told_with_a_new_endpoint_and_is_nobody_elses(plugin):
     do(NET, attach("net", "c1", ports=port_specs(["8080:80"])))
     assert refusal(attach("net", "c2", ports=port_specs(["8080:80"]))).code == "port_in_use"
     plugin.calls()
-    assert sandwich(attach("net", "c1", ports=port_specs(["8081:80"])))
+    assert settled(attach("net", "c1", ports=port_specs(["8081:80"])))
     programmed = next(call["req"] for call in plugin.calls() if call["m"].endswith(".ProgramExternalConnectivity"))
     assert programmed["Options"]["com.docker.network.portmap"][0]["HostPort"] == 8081
 
@@ -331,9 +340,9 @@ def test_another_port_is_told_with_a_new_endpoint_and_is_nobody_elses(plugin):
 OWN = {"InterfaceName": {"SrcName": "own0"}}
 ROUTE = {"Destination": "10.9.0.0/16", "RouteType": 0, "NextHop": "10.77.1.1"}
 WRONG: dict[str, tuple[str, dict[str, Any], str, str]] = {
-    "hangs": ("Join", {"before": 5}, "driver_timeout", "no answer in 1 s"),
-    "hangs after": ("CreateEndpoint", {"after": 5}, "driver_timeout", "no answer in 1 s"),
-    "drips": ("CreateEndpoint", {"instead": {"text": "{}" * 99, "slowly": 0.1}}, "driver_timeout", "no answer in 1 s"),
+    "hangs": ("Join", {"before": 7}, "driver_timeout", "no answer in 2 s"),
+    "hangs after": ("CreateEndpoint", {"after": 7}, "driver_timeout", "no answer in 2 s"),
+    "drips": ("CreateEndpoint", {"instead": {"text": "{}" * 99, "slowly": 0.1}}, "driver_timeout", "no answer in 2 s"),
     "hangs up": ("Join", {"after": "hang up"}, "driver_error", "Join: "),
     "HTML": ("Join", {"instead": {"status": 500, "text": "<html>\n<b>x</b>"}}, "driver_error", "HTTP 500: <html> <b>"),
     "nonsense": ("Join", {"instead": {"text": "ok"}}, "driver_error", "its answer is not a JSON object: ok"),
@@ -388,10 +397,10 @@ def test_what_a_plugin_gets_wrong_costs_a_bounded_time_and_leaves_nothing(plugin
     begun = time.monotonic()
     error = refusal_for_real(attach("net", "c1"))
     assert (error.code, words in error.message) == (code, True), error.message
-    assert time.monotonic() - begun < 6
+    assert time.monotonic() - begun < 20
     plugin.misbehave()
     engine.same(picture(plugin), before, f"the plugin got {method} wrong")
-    sandwich(attach("net", "c1"))
+    settled(attach("net", "c1"))
 
 
 def refusal_for_real(verb: engine.Verb) -> Any:
@@ -543,7 +552,7 @@ def forwarded(port: int, path: Path, context: ssl.SSLContext | None = None) -> N
 
 def test_a_spec_names_a_socket(elsewhere):
     elsewhere("far.spec", f"unix://{elsewhere.socket}\n")
-    sandwich(present("net", "10.77.1.0/24", driver="far"))
+    settled(present("net", "10.77.1.0/24", driver="far"))
 
 
 def test_tcp_has_tls_or_is_allowed(elsewhere):
@@ -552,9 +561,9 @@ def test_tcp_has_tls_or_is_allowed(elsewhere):
     elsewhere("far.spec", "tcp://127.0.0.1:9999")
     error = refusal(present("net", "10.77.1.0/24", driver="far"))
     assert "127.0.0.1:9999 is reached over TCP without TLS; plugin_insecure=true" in error.message
-    sandwich(present("net", "10.77.1.0/24", driver="far", options={"plugin_insecure": "true"}))
-    sandwich(attach("net", "c1"))
-    sandwich(absent("net", force=True))
+    settled(present("net", "10.77.1.0/24", driver="far", options={"plugin_insecure": "true"}))
+    settled(attach("net", "c1"))
+    settled(absent("net", force=True))
 
 
 @pytest.mark.parametrize("name", ["127.0.0.1", "192.0.2.7"])
@@ -585,7 +594,7 @@ def test_a_certificate_is_asked_for_and_shown(elsewhere, tmp_path, name):
     elsewhere("far.json", json.dumps({"Name": "far", "Addr": "tcp://127.0.0.1:9999", "TLSConfig": tls}))
     net = present("net", "10.77.1.0/24", driver="far")
     if name == "127.0.0.1":
-        sandwich(net)
+        settled(net)
         return
     assert "TLS: " in refusal(net).message
     elsewhere(
@@ -618,40 +627,40 @@ def test_subnets_and_addresses_that_a_plugin_chooses_are_not_told_before_it_has(
     net = present("net", driver="lbplug", ipam_driver="lbplug")
     planned = engine.result_of(net, check=True).network
     assert (planned.pools, plugin.methods()) == ((), [])
-    assert "claim (an IPv4 subnet by plugin lbplug)" in " ".join(sandwich(net)).replace("subnet (", "(")
+    assert "claim (an IPv4 subnet by plugin lbplug)" in " ".join(settled(net)).replace("subnet (", "(")
     planned = engine.result_of(attach("net", "c1"), check=True).endpoint
     assert (planned.ipv4, planned.mac) == (None, "")
-    lines = sandwich(attach("net", "c1"))
+    lines = settled(attach("net", "c1"))
     assert "add address (an IPv4 address by plugin lbplug) on eth0 in c1" in lines
     assert inspected("net")[0]["IPAM"]["Config"] == [{"Subnet": "10.77.0.0/24", "Gateway": "10.77.0.1"}]
     rig.pings("c1", "10.77.0.1")
-    sandwich(absent("net", force=True))
+    settled(absent("net", force=True))
     assert plugin.held() == NOTHING
 
 
 def test_a_plugin_hands_out_addresses_of_a_bridge_of_ours(plugin):
-    sandwich(present("net", ipam_driver="lbplug", enable_ipv6=True))
-    sandwich(attach("net", "c1", ports=port_specs(["8080:80"])))
-    sandwich(attach("net", "c2", ipv4="10.77.0.77"))
+    settled(present("net", ipam_driver="lbplug", enable_ipv6=True))
+    settled(attach("net", "c1", ports=port_specs(["8080:80"])))
+    settled(attach("net", "c2", ipv4="10.77.0.77"))
     rig.pings("c1", "10.77.0.77")
     assert drift("net") == []
     assert plugin.held()["addresses"] == {
         "lblocal/10.77.0.0/24": ["10.77.0.1", "10.77.0.2", "10.77.0.77"],
         "lblocal/fd77:1::/64": ["fd77:1::1", "fd77:1::2", "fd77:1::3"],
     }
-    sandwich(attach("net", "c2", ipv4="10.77.0.78"))
+    settled(attach("net", "c2", ipv4="10.77.0.78"))
     assert "10.77.0.77" not in plugin.held()["addresses"]["lblocal/10.77.0.0/24"]
-    assert sandwich(present("net", "10.80.0.0/24", "fd80::/64", force=True))
+    assert settled(present("net", "10.80.0.0/24", "fd80::/64", force=True))
     assert {*plugin.held()["addresses"]} == {"lblocal/10.80.0.0/24", "lblocal/fd80::/64"}
     rig.pings("c1", next(each["IPv4Address"].split("/")[0] for each in inspected("net")[0]["Containers"].values()))
-    sandwich(absent("net", force=True))
+    settled(absent("net", force=True))
     assert plugin.held() == NOTHING
 
 
 def test_a_subnet_that_overlaps_the_host_is_held_until_the_plugin_gives_another(plugin):
     rig.run("ip", "link", "add", "own0", "type", "veth", "peer", "name", "own1")
     rig.run("ip", "address", "add", "10.77.0.9/23", "dev", "own0")
-    sandwich(present("net", driver="lbplug", ipam_driver="lbplug"))
+    settled(present("net", driver="lbplug", ipam_driver="lbplug"))
     assert plugin.methods()[:4] == ["GetDefaultAddressSpaces", *["RequestPool"] * 3]
     assert {*plugin.held()["addresses"]} == {"lblocal/10.77.2.0/24"}
 
@@ -683,7 +692,7 @@ def test_what_address_management_gets_wrong_leaves_nothing(plugin, method, wrong
         plugin.kill()  # what has no name cannot be given back
         plugin.start()
     engine.same(picture(plugin), before, f"the plugin got {method} wrong")
-    sandwich(present("net", "10.77.1.0/24", ipam_driver="lbplug"))
+    settled(present("net", "10.77.1.0/24", ipam_driver="lbplug"))
 
 
 # --- somebody else's ---
@@ -697,7 +706,7 @@ def test_a_plugin_on_a_framework_that_we_did_not_write_runs(tmp_path):
     process = subprocess.Popen([sys.executable, str(program), "borrowed"])
     try:
         rig.until(Path("/run/docker/plugins/borrowed.sock").exists, 20)
-        sandwich(
+        settled(
             present(
                 "net",
                 pool("10.77.1.0/24", r1="10.77.1.9"),
