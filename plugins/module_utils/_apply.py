@@ -15,7 +15,7 @@ from typing import Any, Callable
 from ._changes import Change, plan
 from ._errors import NetloomError
 from ._frozen import dataclass
-from ._model import HOST, Endpoint, Key
+from ._model import HOST, Endpoint, Key, Pairs
 from ._resources import (
     Element,
     EndpointRecord,
@@ -49,6 +49,7 @@ class Goal:
     other_elements: Callable[[], tuple[Resource, ...]] = tuple
     former: tuple[Endpoint, ...] = ()
     warnings: tuple[str, ...] = ()
+    veil: Pairs = ()  # what a plugin has chosen, or in check mode would, and the words in its place
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,8 @@ def converge(goal: Goal, host: Any, *, dry_run: bool) -> Outcome:
         scope = tuple(item for item in scope if item.key not in apart)
         observed = [item for item in observed if item.key not in apart]
         changes = plan(desired, [*observed, *goal.recorded])
+        if goal.veil:
+            changes = tuple(replace(change, veil=goal.veil) for change in changes)
         host.prepare(changes)
     if dry_run or not (changes or goal.unfinished):
         return Outcome(changes, warnings)
@@ -169,8 +172,8 @@ def _verify(desired: Iterable[Resource], host: Any, scope: Iterable[Resource], h
     :raises NetloomError: apply_failed, what was asked for is not what is there.
     """
     seen = _observe(host, [item for item in scope if item.handler in handlers])
-    seen = [item for item in seen if not getattr(item, "foreign", False)]  # what was behind one that is gone
-    wanted = [item for item in _kernel(desired) if item.handler in handlers]
+    settled = (host.settle(item) for item in _kernel(desired) if item.handler in handlers)
+    wanted = [item for item in settled if item is not None]
     keys = {item.key for item in wanted}
     # A plugin may have made a route where one of ours could have been; and what was in nobody's way has stayed.
     seen = [item for item in seen if item.key in keys or not _is_foreign(item)]

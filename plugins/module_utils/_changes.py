@@ -9,11 +9,12 @@ Collection-private and pure: no sockets, files, clocks or randomness. Floor 1.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import field
 from itertools import groupby
 from typing import Any
 
 from ._frozen import dataclass
-from ._model import Key
+from ._model import Key, Pairs
 from ._resources import Bridge, Resource, Sysctl, Up
 
 
@@ -23,6 +24,7 @@ class Change:
 
     before: Resource | None
     after: Resource | None
+    veil: Pairs = field(default=(), compare=False)  # what is not told of it, and the words in its place
 
     @property
     def resource(self) -> Resource:
@@ -41,6 +43,14 @@ class Change:
 
     def __str__(self) -> str:
         """Return the line that stands for it in a module's `changes`."""
+        told = self._told()
+        if not self.veil:
+            return told
+        from ._plugin_pools import veiled  # few tasks have anything to hide
+
+        return veiled(told, self.veil)
+
+    def _told(self) -> str:
         create, change, remove = self.resource.verbs
         if self.before is None:
             return f"{create} {self.resource.title}"
@@ -105,6 +115,12 @@ def difference(changes: Iterable[Change]) -> dict[str, dict[str, Any]]:
             if getattr(change, side) is not None:
                 facts = {item[0]: plain(item[position]) for item in change.differences}
                 diff[side][title] = facts
+        if change.veil:
+            from ._plugin_pools import veiled_value
+
+            for shown in diff.values():
+                if title in shown:
+                    shown[veiled_value(title, change.veil)] = veiled_value(shown.pop(title), change.veil)
     return diff
 
 

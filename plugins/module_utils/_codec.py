@@ -48,6 +48,7 @@ def endpoint(text: str) -> Endpoint:
     fields["ports"] = tuple(PublishedPort(**port) for port in fields.get("ports", ()))
     fields["routes"] = tuple(StaticRoute(**route) for route in fields.get("routes", ()))
     fields["sysctls"] = _pairs(fields.get("sysctls", ()))
+    fields["gateways"] = _pairs(fields.get("gateways", ()))
     fields["secondary"] = tuple(ipaddress.ip_interface(text) for text in fields.get("secondary", ()))
     fields["sandbox"] = Sandbox(**fields["sandbox"]) if fields["sandbox"] else None
     return Endpoint(**fields)

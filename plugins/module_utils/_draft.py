@@ -44,6 +44,7 @@ class Draft:
         self._leases: dict[str, Leases] = {}
         self._claims: Any = None
         self.warnings: list[str] = []  # what the user should know of what was decided
+        self.veil: list[tuple[str, str]] = []  # what a plugin chooses, and the words in its place
         self.taken: Any = None  # what _draft_networks knows of subnets and bridges that are in use
 
     # --- what there is, and what it becomes ---

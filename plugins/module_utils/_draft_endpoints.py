@@ -15,7 +15,7 @@ from . import _endpoints
 from ._draft import Draft, Slot, same_sandbox
 from ._drivers.registry import driver
 from ._errors import NetloomError
-from ._model import Endpoint, EndpointSpec, Network, Sandbox, seat_of
+from ._model import IPAM_DRIVERS, Endpoint, EndpointSpec, Network, Sandbox, seat_of
 
 _ENGINES = ("docker", "podman")
 _IPV6_IS_OFF = "net/ipv6/conf/all/disable_ipv6"
@@ -69,8 +69,13 @@ def draft_endpoint(draft: Draft, host: Any, network: Network, spec: EndpointSpec
 
         share(draft, host, network)
     off = network.enable_ipv6 and sandbox is not None and _has_no_ipv6(draft, host, place)
+    full = spec
+    if network.ipam_driver not in IPAM_DRIVERS:
+        from ._draft_pools import settled, with_addresses
+
+        full = with_addresses(host, network, spec, recorded, slot[1], ipv6=not off)
     endpoint = _endpoints.endpoint(
-        spec,
+        full,
         network,
         recorded,
         (found.runtime, found.name) if found else ("", ""),
@@ -81,6 +86,8 @@ def draft_endpoint(draft: Draft, host: Any, network: Network, spec: EndpointSpec
         ipv6=not off,
         apart=apart,
     )
+    if network.ipam_driver not in IPAM_DRIVERS:
+        endpoint = settled(draft, network, spec, recorded, endpoint)
     if off:
         draft.warnings.append(
             f"container: {endpoint.container} has IPv6 switched off (net.ipv6.conf.all.disable_ipv6);"
@@ -208,6 +215,9 @@ def open_member(host: Any, member: Endpoint) -> Sandbox | None:
 
 def drop_member(draft: Draft, host: Any, member: Endpoint) -> None:
     """Have an endpoint be removed, from its sandbox as well where that is there."""
+    entry = draft.network_entry(member.network)
+    if entry and any(version.ipam_driver not in IPAM_DRIVERS for version in entry.all):
+        host.give_back(member.network)
     open_member(host, member)
     draft.drop((member.network, member.seat))
 

@@ -18,7 +18,7 @@ from ._draft import Draft
 from ._draft_endpoints import draft_endpoint, drop_member, open_member, recorded_network, slot_of
 from ._drivers.registry import driver
 from ._errors import NetloomError
-from ._model import PRESENT, Endpoint, EndpointSpec, HostFacts, Network, NetworkSpec, Pairs
+from ._model import IPAM_DRIVERS, PRESENT, Endpoint, EndpointSpec, HostFacts, Network, NetworkSpec, Pairs
 from ._names import PREDEFINED, nearest
 from ._resolve import Others
 from ._subnets import Occupied
@@ -80,10 +80,16 @@ def draft_network(
     """
     entry = draft.network_entry(spec.name)
     recorded = entry.value if entry else None
-    if (spec.ipam_driver or (recorded.ipam_driver if recorded else "default")) != "default":
+    addresses = spec.ipam_driver or (recorded.ipam_driver if recorded else "default")
+    asked, by_plugin = spec, addresses not in IPAM_DRIVERS
+    if addresses == "etcd":
         from ._draft_claims import adopted, joined
 
         spec = adopted(host, spec, recorded)
+    if by_plugin:
+        from . import _draft_pools
+
+        _draft_pools.begin(draft, host, spec, recorded, addresses)
     name = spec.driver or (recorded.driver if recorded else "")
     if name and driver(name).PLUGIN and not (recorded and recorded.driver == name):
         host.find_plugin(name, dict(spec.options or ()))
@@ -106,6 +112,14 @@ def draft_network(
         others = replace(others, besides=facts.of_interface(dict(spec.options or ()).get("parent", "")))
     owner = "" if spec.name in PREDEFINED else topology
     network = _resolve.network(spec, recorded, others, facts, host.state_dir, owner)
+    if by_plugin:
+        _draft_pools.refuse(network)
+        if not host.only_looks:
+            spec, space = _draft_pools.with_pools(host, spec, network, recorded, others)
+            network = _resolve.network(spec, recorded, others, facts, host.state_dir, owner)
+            network = replace(network, space=space)
+        network = _draft_pools.as_asked(network, asked, recorded)
+        _draft_pools.hide_pools(draft, network, asked, recorded)
     if network.shares_addresses:
         network = joined(draft, host, network, recorded)
     if driver(network.driver).ON_PARENT:
@@ -147,10 +161,14 @@ def _draft_members(draft: Draft, host: Any, spec: NetworkSpec, entry: Any, netwo
             differences=list(obstacles),
         )
     # Those of members that do not run are claimed and released as well.
-    claims = any(version.shares_addresses for version in (network, *entry.all))
+    claims = any(version.ipam_driver != "default" for version in (network, *entry.all))
     for place, member in members.items():
         if obstacles:
             before, member = member, _endpoints.moved(member, network, draft.leases(network.name))
+            if network.ipam_driver not in IPAM_DRIVERS:
+                from ._draft_pools import rehoused
+
+                member = rehoused(draft, host, network, before, member)
             draft.warnings += [
                 f"force: {member.container} loses the route {route}: no subnet of network {network.name} holds its gateway"
                 for route in before.routes
@@ -205,6 +223,7 @@ def drop_network(draft: Draft, host: Any, name: str, *, force: bool) -> Network 
     """
     if name in PREDEFINED:
         raise NetloomError("invalid_name", f"name: {name} is a predefined network and cannot be removed")
+    host.give_back(name)
     if not draft.network_entry(name):
         return None
     members = draft.members(name)

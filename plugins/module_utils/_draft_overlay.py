@@ -37,7 +37,7 @@ def on_underlay(draft: Draft, host: Any, network: Network, recorded: Network | N
     _resolve.check_mtu(result)
     if before is None or _heard_at(before) != _heard_at(result):
         _check_vni(draft, host, result)
-    alone = not network.shares_addresses
+    alone = network.ipam_driver == "default"
     if before is None and alone and any(pool.auto and pool.subnet.version == 4 for pool in result.pools):
         chosen = next(pool.subnet for pool in result.pools if pool.auto)
         draft.warnings.append(

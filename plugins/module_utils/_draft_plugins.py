@@ -20,9 +20,13 @@ def on_plugin(host: Any, network: Network, recorded: Network | None, *, given: b
 
     `given`: whether options are; where none are, files that a definition was in are not read again.
 
-    :raises NetloomError: option_invalid, the definition is none; and what `prove` raises.
+    :raises NetloomError: option_invalid, the definition is none; driver_not_found, driver_error, driver_timeout, a new
+        network's plugin does not answer; and what `prove` raises.
     """
     known = driver(network.driver)
+    way = getattr(known, "way", None)  # only some are reached over a socket
+    if way is not None and (recorded is None or recorded.driver != network.driver):
+        host.greet_plugin(network.driver, way(network.options))
     read = host.read_definition if given or recorded is None else None
     network = replace(network, definition=known.definition(network, recorded, read))
     prove(host, network)

@@ -47,7 +47,7 @@ def with_ports(draft: Draft, host: Any, network: Network, endpoint: Endpoint, sp
             )
     rules = _rules(draft, host, network, endpoint)
     endpoint = replace(endpoint, ports=rules.resolved(spec.ports, endpoint.ports, host.port_numbers()))
-    _warn(draft, endpoint, rules)
+    _warn(draft, network, endpoint, rules)
     return endpoint
 
 
@@ -59,11 +59,11 @@ def recheck(draft: Draft, host: Any, network: Network, endpoint: Endpoint) -> No
     rules = _rules(draft, host, network, endpoint)
     for port in endpoint.ports:
         rules.refuse_taken(port)
-    _warn(draft, endpoint, rules)
+    _warn(draft, network, endpoint, rules)
 
 
-def _warn(draft: Draft, endpoint: Endpoint, rules: PortRules) -> None:
-    for port in endpoint.ports:
+def _warn(draft: Draft, network: Network, endpoint: Endpoint, rules: PortRules) -> None:
+    for port in () if driver(network.driver).PLUGIN else endpoint.ports:  # a plugin may have a process for each
         if port.address == "::1":
             draft.warnings.append(
                 f"{OPTION}: {port}: the kernel routes nothing from [::1] to a container; use 127.0.0.1"

@@ -89,6 +89,7 @@ def endpoint(
         ports=recorded.ports if recorded else (),
         apart=apart,
         routes=recorded.routes if recorded else (),
+        gateways=recorded.gateways if recorded else (),
         sysctls=spec.sysctls if spec.sysctls is not None else recorded.sysctls if recorded else (),
         secondary=secondary,
         aliases=spec.aliases if spec.aliases is not None else recorded.aliases if recorded else (),
@@ -130,23 +131,59 @@ def default_routes(place: str, plugged: Iterable[tuple[Endpoint, Network]]) -> I
     Ties go to the network whose name comes first. An internal network gives none, unless the endpoint's own routes do;
     where it is for a plugin to give it, none is planned.
     """
-    order = sorted(plugged, key=lambda pair: (-pair[0].gw_priority, pair[0].network, pair[0].seat))
+    order = _in_order(plugged)
     beside = tuple(endpoint.ifname for endpoint, network in order if _is_routed_by_plugin(network))
     for version, destination in ((4, "0.0.0.0/0"), (6, "::/0")):
+        found: list[Route] = []
         for endpoint, network in order:
             if _leads_out_by_plugin(version, endpoint, network):
                 break
-            own = next((route for route in endpoint.routes if route.is_default and route.version == version), None)
-            if own:
-                yield Route(
-                    place, destination, own.gateway, endpoint.ifname if own.gateway else "", 0, own.type, beside=beside
-                )
+            routes = _default_route(place, version, destination, endpoint, network)
+            found += (replace(route, beside=beside) for route in routes)
+            if found and found[-1].otherwise is None:
                 break
-            interface = endpoint.ipv4 if version == 4 else endpoint.ipv6
-            pool = pool_of(network, interface)
-            if pool and pool.gateway and not network.internal:
-                yield Route(place, destination, _next_hop(network, pool), endpoint.ifname, beside=beside)
-                break
+        while len(found) > 1:
+            last = found.pop()
+            found[-1] = replace(found[-1], otherwise=(last,))
+        yield from found
+
+
+def ways_out(plugged: Iterable[tuple[Endpoint, Network]]) -> Iterator[Endpoint]:
+    """Yield the endpoint that gives a sandbox its default route, of IPv6 only where there is none of IPv4.
+
+    Before it come those that would, if their plugin had named a gateway.
+    """
+    order = _in_order(plugged)
+    for version, destination in ((4, "0.0.0.0/0"), (6, "::/0")):
+        found = []
+        for endpoint, network in order:
+            as_planned = replace(endpoint, gateways=())
+            if any(_default_route("", version, destination, as_planned, network)):
+                found.append(endpoint)
+                if any(_default_route("", version, destination, endpoint, network)):
+                    break
+        if found:
+            yield from found
+            break
+
+
+def _in_order(plugged: Iterable[tuple[Endpoint, Network]]) -> list[tuple[Endpoint, Network]]:
+    return sorted(plugged, key=lambda pair: (-pair[0].gw_priority, pair[0].network, pair[0].seat))
+
+
+def _default_route(place: str, version: int, destination: str, endpoint: Endpoint, network: Network) -> Iterator[Route]:
+    """Yield the default route that an endpoint would give, if it does."""
+    own = next((route for route in endpoint.routes if route.is_default and route.version == version), None)
+    if own:
+        yield Route(place, destination, own.gateway, endpoint.ifname if own.gateway else "", type=own.type)
+        return
+    pool = pool_of(network, endpoint.ipv4 if version == 4 else endpoint.ipv6)
+    if pool and pool.gateway and not network.internal:
+        hop = dict(endpoint.gateways).get(f"ipv{version}", _next_hop(network, pool))
+        if hop or not endpoint.gateways:
+            # A plugin may name another gateway, or none.
+            otherwise = () if driver_named(network.driver).PLUGIN else None
+            yield Route(place, destination, hop, endpoint.ifname, otherwise=otherwise)
 
 
 def _is_routed_by_plugin(network: Network) -> bool:

@@ -18,7 +18,7 @@ from ._draft import Draft, Slot
 from ._drivers.options import check_fit
 from ._drivers.registry import driver
 from ._endpoints import default_routes
-from ._model import PRESENT, Endpoint, Key, Network
+from ._model import IPAM_DRIVERS, PRESENT, Endpoint, Key, Network
 from ._resources import (
     Address,
     Bridge,
@@ -50,6 +50,10 @@ def goal_of(draft: Draft, host: Any) -> Goal:
             goal.desired += _routes(draft, place, host)
             goal.obsolete += _default_routes_before(draft, place)
     touched = dict.fromkeys((*draft.networks, *(slot[0] for slot in draft.endpoints)))
+    if any(_plugged(draft, place) for place in draft.slots_at):
+        from ._goal_plugins import aim_at_services  # few endpoints are a plugin's
+
+        aim_at_services(draft, host, goal, lambda place: _plugged_in(draft, place, host))
     if any(network.dns for name in touched for network in draft.network_versions(name)):
         from ._goal_names import aim_at_names  # a task on networks without names reads none of it
 
@@ -58,6 +62,10 @@ def goal_of(draft: Draft, host: Any) -> Goal:
         from ._goal_claims import aim_at_claims  # few networks share their addresses with other hosts
 
         aim_at_claims(draft, host, goal)
+    if any(version.ipam_driver not in IPAM_DRIVERS for name in touched for version in draft.network_versions(name)):
+        from ._goal_pools import aim_at_pools  # few networks have their addresses of plugins
+
+        aim_at_pools(draft, goal)
     goal.desired += _shared(draft, goal)
     return Goal(
         tuple(goal.desired),
@@ -67,6 +75,7 @@ def goal_of(draft: Draft, host: Any) -> Goal:
         partial(_other_elements, draft),
         tuple(goal.former),
         tuple(draft.warnings),
+        tuple(draft.veil),
     )
 
 
@@ -147,13 +156,24 @@ def _resources(network: Network, endpoint: Endpoint) -> Iterator[Resource]:
     return found
 
 
+def _plugged(draft: Draft, place: str) -> bool:
+    """Return whether a sandbox has an endpoint on a plugin's network, or may have had one."""
+    networks = {endpoint.network for endpoint in draft.at(place)}.union(slot[0] for slot in draft.slots_at[place])
+    return any(driver(version.driver).PLUGIN for name in networks for version in draft.network_versions(name))
+
+
 def _routes(draft: Draft, place: str, host: Any) -> Iterator[Resource]:
+    return default_routes(place, _plugged_in(draft, place, host))
+
+
+def _plugged_in(draft: Draft, place: str, host: Any) -> list[tuple[Endpoint, Network]]:
+    """Return the endpoints that a sandbox's routes can go through, with their networks."""
     plugged = []
     for endpoint in draft.at(place):
         network = draft.network(endpoint.network)
         if network is not None and _carries(draft, endpoint, host):
             plugged.append((endpoint, network))
-    return default_routes(place, plugged)
+    return plugged
 
 
 def _carries(draft: Draft, endpoint: Endpoint, host: Any) -> bool:

@@ -96,6 +96,9 @@ def _gateway(value: Endpoint, on: Network, address: IPInterface) -> str:
     own = next((route for route in value.routes if route.is_default and route.version == address.version), None)
     if own:
         return own.gateway
+    named = dict(value.gateways).get(f"ipv{address.version}")
+    if named is not None:
+        return "" if on.internal else named
     pool = next((pool for pool in on.pools if pool.subnet == address.network), None)
     return str(pool.gateway) if pool and pool.gateway and not on.internal else ""
 

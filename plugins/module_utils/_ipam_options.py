@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the netloom.containers authors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Options of address management: what `etcd` is told, and what its values may be.
+"""Options of address management: what `etcd` and plugins are told, and what its values may be.
 
 Collection-private and pure. Floor 2.
 """
@@ -12,7 +12,7 @@ import posixpath
 import re
 
 from ._claims import OPTION
-from ._drivers.options import DriverOption, canonical
+from ._drivers.options import ANY, DriverOption, as_given, canonical, flag, seconds
 from ._errors import NetloomError
 from ._model import Pairs
 from ._names import identifier
@@ -28,6 +28,8 @@ def resolved(driver: str, given: Pairs) -> Pairs:
     """
     if driver == "default":
         return canonical(given, {}, OPTION, driver)
+    if driver != "etcd":
+        return canonical(given, OF_PLUGINS, OPTION, driver)
     found = canonical(given, OPTIONS, OPTION, driver)
     options = dict(found)
     if "endpoints" not in options:
@@ -87,6 +89,11 @@ def _timeout(text: str, option: str) -> str:
     return str(int(text))
 
 
+OF_PLUGINS = {
+    ANY: DriverOption(ANY, as_given),
+    "plugin_timeout": DriverOption("netloom.plugin_timeout", seconds),
+    "plugin_insecure": DriverOption("netloom.plugin_insecure", flag),
+}
 OPTIONS = {
     "endpoints": DriverOption("endpoints", _endpoints),
     "prefix": DriverOption("prefix", _prefix),

@@ -22,7 +22,7 @@ Key = tuple[str, ...]
 TOPOLOGY_LABEL = "netloom.topology"  # a network's label that says which topology made it
 PRESENT = "present"  # the state of a record that no run has left unfinished
 NAT, UNPROTECTED, ROUTED, ISOLATED = GATEWAY_MODES = ("nat", "nat-unprotected", "routed", "isolated")
-IPAM_DRIVERS = ("default", "etcd")
+IPAM_DRIVERS = ("default", "etcd")  # else it is a Docker plugin
 SECRET_OPTIONS = ("password",)  # of address management; never shown
 SHIM_SEAT = "host:shim"  # on a network, of the host itself
 HOST = ""  # the place of whatever is in the host's own network namespace
@@ -72,6 +72,7 @@ class Network:
     dns: bool = False  # members find each other by name
     dns_given: bool = False  # whether that was asked for, or follows from what the host and the network are like
     dns_servers: tuple[str, ...] = HOST_SERVERS  # whom its name server asks about all other names
+    space: str = ""  # where a plugin hands out the addresses, what it calls the space that they are in
     definition: str = ""  # of a plugin's network, what the plugin is told of it: one line of JSON
     node: str = ""  # where hosts share the addresses, the name of this one
     node_id: str = ""  # and a random number that another host of that name does not have
@@ -79,7 +80,7 @@ class Network:
     @property
     def shares_addresses(self) -> bool:
         """Whether other hosts hand out addresses of it as well."""
-        return self.ipam_driver != "default"
+        return self.ipam_driver == "etcd"
 
 
 @dataclass(frozen=True)
@@ -169,6 +170,7 @@ class Endpoint:
     secondary: tuple[IPInterface, ...] = ()  # IPv4 first
     aliases: tuple[str, ...] = ()  # further names of the container on the network, sorted
     apart: str = ""  # the interface name by which it is told from the container's first endpoint on the network
+    gateways: Pairs = ()  # ipv4 and ipv6 to what its plugin has named, empty for none; else they are those of the pools
 
     @property
     def place(self) -> str:

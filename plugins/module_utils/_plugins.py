@@ -28,7 +28,8 @@ MISSING = "there is no interface "  # how a fault begins that leaves nothing of 
 class PluginNetwork(Resource):
     """A network as a plugin knows it. `request` is all that the plugin is told of it, one line of JSON.
 
-    `fault` and `answer` are observed: why it is not as it should be, and what the plugin has answered (JSON).
+    `fault` and `answer` are observed: why it is not as it should be, and what the plugin has answered (JSON). `way` is
+    how the plugin is reached, by options that it is not told (JSON).
     """
 
     driver: str  # as the option has it: weave, cni, netavark:fou
@@ -36,6 +37,7 @@ class PluginNetwork(Resource):
     request: str
     fault: str = ""
     answer: str = field(default="", compare=False)
+    way: str = field(default="", compare=False)
     rank = -3  # a plugin's addresses are had before it is told of the network, and given back before it forgets it
     handler = "plugins"
 
@@ -59,9 +61,9 @@ class PluginNetwork(Resource):
 class PluginEndpoint(Resource):
     """A container's interface that a plugin makes, with what the plugin does for it elsewhere.
 
-    `request` is all that the plugin is told of it, `within` of its network: one line of JSON each. `fault` and `answer`
-    as of a network. `former` is what it had before, for a plugin to be asked for again; `sandbox` is the namespace that
-    it was made in, as the host tells it from others. Neither is a difference.
+    `request` is all that the plugin is told of it, `within` of its network: one line of JSON each. `fault`, `answer` and
+    `way` as of a network. `former` is what it had before, for a plugin to be asked for again; `sandbox` is the namespace
+    that it was made in, as the host tells it from others. Neither is a difference.
     """
 
     driver: str
@@ -73,6 +75,7 @@ class PluginEndpoint(Resource):
     within: str = ""
     fault: str = ""
     answer: str = field(default="", compare=False)
+    way: str = field(default="", compare=False)
     former: str = field(default="", compare=False)
     sandbox: str = field(default="", compare=False)
     rank = 42
@@ -99,13 +102,52 @@ class PluginEndpoint(Resource):
         return {"state": self.fault or "as asked", "request": json.loads(self.request)}
 
 
+@dataclass(frozen=True)
+class PluginService(Resource):
+    """What a plugin does for an endpoint whose interface is up: routes of its own, and the way in and out.
+
+    `external` says that the endpoint gives its container the default route: its published ports are for the plugin to
+    open. The other fields are those of the endpoint; with that it is made anew.
+    """
+
+    driver: str
+    network: str
+    seat: str
+    place: str
+    ifname: str
+    request: str
+    within: str = ""
+    external: bool = False
+    fault: str = ""
+    answer: str = field(default="", compare=False)
+    way: str = field(default="", compare=False)
+    rank = 81  # once the default route is there
+    handler = "plugins"
+    verbs = ("begin", "change", "end")
+
+    @property
+    def key(self):
+        return ("plugin service", self.network, self.seat)
+
+    @property
+    def fixed(self):
+        return (self.driver, self.place, self.ifname, self.request, self.within, self.fault)
+
+    @property
+    def title(self):
+        return f"service of plugin {self.driver} for {self.ifname}{where(self.place)} on network {self.network}"
+
+    def facts(self):
+        return {"state": self.fault or "as asked", "external_connectivity": self.external}
+
+
 def compact(value: Any) -> str:
     """Return one line of JSON, the same for equal values."""
     return json.dumps(value, separators=(",", ":"), sort_keys=True)
 
 
 def learned(endpoint: Endpoint, answer: Mapping[str, Any]) -> Endpoint:
-    """Return an endpoint with what its plugin has answered: ipv4, ipv6 (address with prefix length) and mac.
+    """Return an endpoint with what its plugin has answered: ipv4, ipv6 (address with prefix length), mac and gateways.
 
     What the answer does not have is as it was; an address that is empty there is none.
     """
@@ -113,4 +155,6 @@ def learned(endpoint: Endpoint, answer: Mapping[str, Any]) -> Endpoint:
     for name in ("ipv4", "ipv6"):
         if name in answer:
             found[name] = ip_interface(answer[name]) if answer[name] else None
+    if "gateways" in answer:
+        found["gateways"] = tuple(sorted(answer["gateways"].items()))
     return replace(endpoint, **found)

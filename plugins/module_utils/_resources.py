@@ -372,7 +372,8 @@ class Up(Resource):
 class Route(Resource):
     """A route of ours in a sandbox's main table. Ours carry our own protocol number.
 
-    One that is not unicast has neither gateway nor interface, and stays when the interfaces go.
+    One that is not unicast has neither gateway nor interface, and stays when the interfaces go. `otherwise` is of a
+    default route whose gateway a plugin may name or not: what takes its place where there is none, empty for nothing.
     """
 
     place: str
@@ -383,6 +384,7 @@ class Route(Resource):
     type: str = "unicast"
     foreign: bool = field(default=False, compare=False)  # observed, and somebody else's
     beside: tuple[str, ...] = field(default=(), compare=False)  # interfaces whose own routes it may stand beside
+    otherwise: tuple[Route, ...] | None = field(default=None, compare=False)
     rank = 80
     handler = "routes"
     verbs = ("add", "change", "remove")

@@ -47,6 +47,9 @@ options:
       - "V(netavark:bridge), V(netavark:macvlan) and V(netavark:ipvlan) are podman's netavark, V(netavark:NAME) is its plugin
         of that name: a program on the host that makes the interfaces, with addresses out of O(ipam_config)."
       - V(cni) has CNI plugins make the interfaces and choose the addresses, by a network configuration list.
+      - Or the name of a Docker plugin, a network driver in C(/run/docker/plugins), C(/etc/docker/plugins) or
+        C(/usr/lib/docker/plugins). It is told what dockerd would tell it; the interface that it makes is moved to the
+        container and configured here. What it gets wrong is a C(driver_error).
       - A different driver than the network has is a change that needs O(force=true).
     type: str
   driver_options:
@@ -88,7 +91,10 @@ options:
         C(/opt/cni/bin:/usr/lib/cni:/usr/libexec/cni) unless set."
       - "C(gc), of driver V(cni): whether plugins of CNI 1.1 are told to forget containers that are not in the records
         when the network is made, changed or removed; true unless set, false for a list in a file."
-      - "C(plugin_timeout), of plugins: how many seconds one call of one may take, 30 unless set."
+      - "C(plugin_timeout) (C(netloom.plugin_timeout)), of plugins: how many seconds one call of one may take, 30 unless
+        set. Of a Docker plugin, all options but this, the next one and C(interface_prefix) are for the plugin."
+      - "C(plugin_insecure) (C(netloom.plugin_insecure)), of a Docker plugin: whether it may be reached over TCP without
+        TLS; false unless set."
       - "C(vni), driver V(overlay) only, which requires it: number of the network on the wire, from 1 to 16777215. Two
         networks of a host have different ones, or different ports, or different IP versions underneath."
       - "C(peers), driver V(overlay) only: list of the addresses of the hosts that the network is on, all of one IP
@@ -145,12 +151,15 @@ options:
       - "V(etcd): all hosts that have a network of this name hand them out, and none is given twice. Each address is a key
         in etcd that only its first asker gets; a host begins where a hash of the container leads. The hosts agree on
         O(ipam_config): the first one says it, the others may omit it."
+      - Or the name of a Docker plugin, an IPAM driver, which then hands out subnets and addresses. In check mode it is not
+        asked, and what it would choose is null.
       - A network becomes shared, and is no longer, with its members in place.
       - With V(etcd), the counters in RV(network) are those of this host.
     type: str
   ipam_driver_options:
     description:
-      - Options of the address management. V(default) has none; these are of V(etcd).
+      - Options of the address management. V(default) has none; these are of V(etcd). Those of a Docker plugin are for it,
+        but for C(plugin_timeout) and C(plugin_insecure), which are as in O(driver_options).
       - "C(endpoints): list of the URLs of the servers, such as C(https://192.0.2.1:2379). Required. Whichever answers is
         asked."
       - "C(ca_cert): path on the host of the certificates that the servers' are signed with; the host's own unless set."
@@ -264,6 +273,14 @@ EXAMPLES = r"""
       ca_cert: /etc/etcd/ca.pem
       username: netloom
       password: "{{ vault_etcd_password }}"
+
+- name: Interfaces by one Docker plugin, addresses by another
+  netloom.containers.container_network:
+    name: app
+    driver: weave
+    driver_options:
+      plugin_timeout: 10
+    ipam_driver: pyipam
 
 - name: Members on the LAN of the host, and the host reaches them
   netloom.containers.container_network:

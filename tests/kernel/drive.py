@@ -4,6 +4,7 @@
 """Runs in a throw-away host: drives the engine's verbs one after the other, and prints what came of them as JSON.
 
 Each argument is network=NAME, dual=NAME (with IPv6, too), overlay=NAME/JSON (subnets: list of subnet and range; options; ipam: options of etcd),
+plugin=NAME/DRIVER/JSON (options),
 members=NETWORK/CONTAINER,..., attach=NETWORK/CONTAINER, publish=NETWORK/CONTAINER/PORTS, detach=NETWORK/CONTAINER or
 absent=NAME; each answer has changes, warnings, endpoint, members (container to runtime), gateways, pending and drift.
 """
@@ -37,6 +38,10 @@ def drive(verb, subject):
             result = networks.network_present(host, NetworkSpec(network))
         elif verb == "dual":
             result = networks.network_present(host, NetworkSpec(network, enable_ipv6=True))
+        elif verb == "plugin":
+            kind, _slash, options = container.partition("/")
+            spec = NetworkSpec(network, driver=kind, options=pairs(json.loads(options), "driver_options"))
+            result = networks.network_present(host, spec)
         elif verb == "overlay":
             result = networks.network_present(host, overlay(network, **json.loads(container)))
         elif verb == "members":

@@ -28,6 +28,7 @@ from ansible_collections.netloom.containers.plugins.module_utils._netavark impor
 from ansible_collections.netloom.containers.plugins.module_utils._ports import port_specs
 from ansible_collections.netloom.containers.plugins.module_utils._routes import static_routes
 from ansible_collections.netloom.containers.plugins.module_utils._settings import interface_settings
+from docker_plugin import DockerPlugin
 from engine import absent, attach, detach, do, namespace, network, no_namespace, no_topology, pool, present, topology
 
 CONTAINERS = ("c1", "c2", "c3")
@@ -51,6 +52,7 @@ class Case:
     before: tuple[engine.Verb, ...] = ()
     damage: tuple[str, ...] = ()
     lan: bool = False  # it needs a neighbour
+    plugin: bool = False  # it needs Docker's plugin of the tests
 
     def prepare(self) -> None:
         do(*self.before)
@@ -282,6 +284,25 @@ PLUGINS = {
     ),
     "remove a CNI network": Case(absent("net", force=True), before=(UNCHECKED, by_plugin("c1", 5))),
 }
+PLUGGED_IN = present("net", "10.77.1.0/24", driver="lbplug")
+PLUGGED_MEMBERS = (PLUGGED_IN, attach("net", "c1"), attach("net", "c2", ports=PORTS))
+ADDRESSED = present("net", ipam_driver="lbplug", enable_ipv6=True)
+PLUGGED = {
+    "attach to a Docker plugin": Case(
+        attach("net", "c1", mac="02:00:00:00:00:11"), before=(PLUGGED_IN, OTHER, attach("other", "c1")), plugin=True
+    ),
+    "rebuild of a Docker plugin": Case(
+        present("net", "10.78.1.0/24", force=True), before=PLUGGED_MEMBERS[:2], plugin=True
+    ),
+    "detach from a Docker plugin": Case(detach("net", "c2"), before=PLUGGED_MEMBERS, plugin=True),
+    "remove of a Docker plugin": Case(absent("net"), before=PLUGGED_MEMBERS[:1], plugin=True),
+    "make a network of plugin addresses": Case(ADDRESSED, plugin=True),
+    "attach with plugin addresses": Case(attach("net", "c1"), before=(ADDRESSED,), plugin=True),
+    "detach with plugin addresses": Case(
+        detach("net", "c1"), before=(ADDRESSED, attach("net", "c1"), attach("net", "c2")), plugin=True
+    ),
+    "remove a network of plugin addresses": Case(absent("net"), before=(ADDRESSED,), plugin=True),
+}
 # Every driver that there is goes through these, by its example.
 DRIVEN: dict[str, Case] = {}
 for each in DRIVERS:
@@ -298,14 +319,14 @@ each_case = pytest.mark.parametrize(
         *(pytest.param(case, id=name) for name, case in {**CASES, **DRIVEN}.items()),
         *(
             pytest.param(case, id=name, marks=pytest.mark.packets)
-            for name, case in {**FIREWALL, **NAMES, **PLUGINS}.items()
+            for name, case in {**FIREWALL, **NAMES, **PLUGINS, **PLUGGED}.items()
         ),
     ],
 )
 
 
 @pytest.fixture(autouse=True)
-def machine(request):
+def machine(request, tmp_path):
     for name in CONTAINERS:
         rig.netns(name)
     Path("/run/plugins").mkdir()
@@ -315,14 +336,18 @@ def machine(request):
         rig.run("ip", "link", "set", name, "up")
     if "case" in request.fixturenames and request.getfixturevalue("case").lan:
         rig.lan()
+    if "case" in request.fixturenames and request.getfixturevalue("case").plugin:
+        machine.plugin = DockerPlugin(tmp_path)
 
 
 def picture() -> rig.Snapshot:
     found = engine.picture(*CONTAINERS, "c8", "c9")
     leases = (path for path in LEASES.glob("*/*") if path.name[0].isdigit())
-    return rig.Snapshot(
+    found = rig.Snapshot(
         {**found.sections, "leases": tuple(sorted(f"{path.name} {path.read_text()!r}" for path in leases))}
     )
+    plugin = getattr(machine, "plugin", None)
+    return plugin.pictured(found) if plugin else found
 
 
 def wipe() -> None:
@@ -371,6 +396,8 @@ def every(request):
 
     def mine(effects: list[str]) -> list[tuple[int, str]]:
         pairs = list(enumerate(effects))
+        if request.getfixturevalue("case").plugin:
+            return pairs[len(request.node.originalname) % 6 :: 6]  # each test has others
         return pairs if alone else pairs[newest::2]
 
     return mine

@@ -57,6 +57,10 @@ def handler(name: str) -> Any:
         from . import plugins
 
         return plugins
+    if name == "plugin_pools":
+        from . import plugin_pools
+
+        return plugin_pools
     if name == "resolvconf":
         from . import resolvconf
 

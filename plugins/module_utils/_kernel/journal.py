@@ -74,4 +74,5 @@ def forget_key(records: Any, key: str) -> None:
 
 
 def _told(resource: Any) -> str:
-    return json.dumps({name: value for name, value in vars(resource).items() if name not in ("fault", "answer")})
+    told = {name: value for name, value in vars(resource).items() if name not in ("fault", "answer")}
+    return json.dumps(told, sort_keys=True)

@@ -158,6 +158,12 @@ def set_inet(index: int, number: int, value: int) -> Message:
     return Message(_RTM_NEWLINK, 0, header + attribute(_IFLA_AF_SPEC | _NLA_F_NESTED, inner))
 
 
+def move_link(index: int, name: str, descriptor: int) -> Message:
+    """Return the message that moves a link to an open namespace, under a name that nothing has there."""
+    shape = ("ifinfmsg", (("index", NUMBER),), (("IFLA_NET_NS_FD", NUMBER), ("IFLA_IFNAME", NAME)))
+    return Message(_RTM_NEWLINK, 0, encoded(shape, _number(index), _number(descriptor), _name(name)))
+
+
 def delete_link(index: int) -> Message:
     return Message(_RTM_DELLINK, 0, encoded(("ifinfmsg", (("index", NUMBER),), ()), _number(index)))
 

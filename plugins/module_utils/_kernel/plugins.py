@@ -9,6 +9,8 @@ A dialect is a file here with
 - `make_network(host, network)`, `make(host, endpoint, before)`: tell the plugin, and return what it has answered as a
   dict; of an endpoint, `ipv4`, `ipv6` and `mac` are what it has been given. `before` is what was answered the last time;
 - `remove_network(host, network)`, `remove(host, endpoint)`: the same for removal, of what may be half there or gone;
+- `serve(host, service, before)`, `end(host, service)`: the same of what is done for an endpoint that is up, where the
+  driver yields that;
 - `sweep(host, endpoint)`: remove what is left of an endpoint here, without the plugin;
 - `fault(host, resource)`: words for why something is not as it was made, empty if it is. Only reads.
 
@@ -26,11 +28,15 @@ from typing import Any
 from .._changes import Change
 from .._errors import NetloomError
 from .._model import PRESENT
-from .._plugins import INTERRUPTED, MISSING, PluginEndpoint, PluginNetwork, compact
+from .._plugins import INTERRUPTED, MISSING, PluginEndpoint, PluginNetwork, PluginService, compact
 from .._resources import Link, Resource
 from . import journal
 
-_KINDS: dict[str, Any] = {"plugin network": PluginNetwork, "plugin endpoint": PluginEndpoint}
+_KINDS: dict[str, Any] = {
+    "plugin network": PluginNetwork,
+    "plugin endpoint": PluginEndpoint,
+    "plugin service": PluginService,
+}
 
 _DEFINITION_MAX_BYTES = 1 << 20
 
@@ -80,11 +86,17 @@ def observe(host: Any, wanted: Sequence[Any]) -> Iterator[Resource]:
         if found is None:
             continue
         told, answer, state = found
-        seen = _KINDS[item.key[0]](**told, answer=answer)
+        seen = _KINDS[item.key[0]](**{**told, "way": item.way}, answer=answer)
         fault = dialect(seen.driver).fault(host, seen) if state == PRESENT else INTERRUPTED
-        if isinstance(seen, PluginEndpoint) and answer:
-            host.learned[seen.network, seen.seat] = json.loads(answer)
-        yield _KINDS[item.key[0]](**told, fault=fault, answer=answer)
+        if isinstance(seen, PluginEndpoint) and answer and state == PRESENT:
+            _learn(host, seen, json.loads(answer))
+        yield replace(seen, fault=fault)
+
+
+def _learn(host: Any, endpoint: PluginEndpoint, answer: dict[str, Any]) -> None:
+    host.learned[endpoint.network, endpoint.seat] = answer
+    if "gateways" in answer:
+        host.ways[endpoint.place, endpoint.ifname] = answer["gateways"]
 
 
 def _in_the_way(host: Any, wanted: PluginEndpoint, made_in: str) -> Iterator[Resource]:
@@ -102,10 +114,10 @@ def apply(host: Any, changes: Sequence[Change]) -> None:
         if change.after is None:
             _remove(host, change, resource)
         else:
-            _make(host, resource)
+            _make(host, change, resource)
 
 
-def _make(host: Any, resource: Any) -> None:
+def _make(host: Any, change: Change, resource: Any) -> None:
     """Tell a plugin of something new. What fails here is half there, and for the undoing to remove.
 
     What was not there before either, and comes back because something else has failed, is as it was without the plugin.
@@ -114,31 +126,38 @@ def _make(host: Any, resource: Any) -> None:
         host.execute("write the records", journal.write, host.records, resource, resource.answer)
         return
     speaker = dialect(resource.driver)
-    before = host.learned.pop((resource.network, getattr(resource, "seat", "")), {})
     if isinstance(resource, PluginEndpoint):
         resource = replace(resource, sandbox=host.identity(resource.place))
     host.execute("write the records", journal.write, host.records, resource, "", journal.TOLD)
     if isinstance(resource, PluginNetwork):
         answer = speaker.make_network(host, resource)
+    elif isinstance(resource, PluginService):
+        answer = speaker.serve(host, resource, change.before)
     else:
-        answer = speaker.make(host, resource, before)
-        host.learned[resource.network, resource.seat] = answer
+        answer = speaker.make(host, resource, host.learned.pop((resource.network, resource.seat), {}))
+        _learn(host, resource, answer)
     host.execute("write the records", journal.write, host.records, resource, compact(answer))
 
 
 def _remove(host: Any, change: Change, resource: Any) -> None:
     """Have a plugin forget something.
 
-    What it never had whole, and what is given up by force, is forgotten here whatever the plugin says.
+    What it never had whole, and what is given up by force, is forgotten here whatever the plugin says. What it has
+    refused to forget it still has; of what has failed otherwise that is not known.
     """
     speaker = dialect(resource.driver)
+    host.execute("write the records", journal.write, host.records, resource, resource.answer, journal.TOLD)
     try:
         if isinstance(resource, PluginNetwork):
             speaker.remove_network(host, resource)
+        elif isinstance(resource, PluginService):
+            speaker.end(host, resource)
         else:
             speaker.remove(host, resource)
     except NetloomError as exc:
         if not exc.code.startswith("driver_") or not (host.gives_up or resource.fault == INTERRUPTED):
+            if getattr(exc, "is_refusal", not getattr(speaker, "IS_UNSURE", False)):
+                host.execute("write the records", journal.write, host.records, resource, resource.answer)
             raise  # it is not the plugin's failure, or one that counts
         host.notes.append(f"cannot {change}: {exc.message}; it is forgotten here, and may be left there")
     if isinstance(resource, PluginEndpoint):

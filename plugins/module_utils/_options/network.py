@@ -8,6 +8,7 @@ Collection-private and pure. Floor 3.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,6 +20,7 @@ from .._names import address, address_in, identifier, ip_range, nearest, network
 from .common import COMMON, STATE
 from .endpoint import ENDPOINT, endpoint_spec
 
+_IPAM_DRIVER = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}(/[A-Za-z0-9_.-]{1,127})?(:[A-Za-z0-9_.-]{1,63})?"
 _POOL = dict(
     subnet=dict(type="str"),
     iprange=dict(type="str", aliases=["ip_range"]),
@@ -62,10 +64,11 @@ def network_spec(params: Mapping[str, Any]) -> NetworkSpec:
 
     :raises NetloomError: an option is not valid, whatever the host is like.
     """
-    if params["ipam_driver"] not in (None, *IPAM_DRIVERS):
+    if not re.fullmatch(_IPAM_DRIVER, params["ipam_driver"] or "default", re.ASCII) or params["ipam_driver"] == "":
         raise NetloomError(
             "driver_not_found",
-            f"ipam_driver: {params['ipam_driver']!a} is not an IPAM driver; available: {', '.join(IPAM_DRIVERS)}",
+            f"ipam_driver: {params['ipam_driver']!a} is not an IPAM driver; available: {', '.join(IPAM_DRIVERS)}, and"
+            " Docker plugins",
         )
     if params["driver"] == "":
         raise NetloomError("driver_not_found", "driver: must not be empty")

@@ -17,7 +17,7 @@ from .._draft_endpoints import draft_endpoint, drop_endpoints, recorded_network
 from .._goal import goal_of
 from .._model import EndpointSpec
 from .contention import contended
-from .result import Result
+from .result import Result, unveiled
 
 
 @contended
@@ -45,7 +45,7 @@ def endpoint_present(host: Any, spec: EndpointSpec, *, dry_run: bool = False) ->
     if spec.ports and outcome.changes:
         # So far whether other programs drop what the network forwards was told when it was made, long ago maybe.
         outcome = replace(outcome, warnings=(*outcome.warnings, *host.forward_drops([network])))
-    return Result(outcome, network, endpoint)
+    return unveiled(draft, host, Result(outcome, network, endpoint))
 
 
 def endpoint_absent(host: Any, spec: EndpointSpec, *, dry_run: bool = False) -> Result:

@@ -23,7 +23,7 @@ from .._model import PRESENT, EndpointSpec, Network, NetworkSpec
 from .._subnets import Occupied
 from .contention import contended
 from .crowds import crowded
-from .result import Result, as_recorded, learned
+from .result import Result, as_recorded, learned, unveiled
 
 
 @contended
@@ -57,7 +57,7 @@ def _made(
     if connected is not None:
         draft_connected(draft, host, network, connected, appends=appends)
     outcome = converge(goal_of(draft, host), host, dry_run=dry_run)
-    return _result(draft, host, outcome, network)
+    return unveiled(draft, host, _result(draft, host, outcome, network))
 
 
 def network_absent(host: Any, name: str, *, force: bool = False, dry_run: bool = False) -> Result:

@@ -36,6 +36,21 @@ def learned(draft: Draft, host: Any) -> None:
             draft.endpoints[slot] = host.as_learned(endpoint)
 
 
+def unveiled(draft: Draft, host: Any, result: Result) -> Result:
+    """Return a result; where the host is only looked at, without what a plugin has not chosen yet."""
+    if not (draft.veil and host.only_looks):
+        return result
+    from .._draft_pools import unveiled as seen
+    from .._draft_pools import unveiled_network
+
+    return replace(
+        result,
+        network=result.network and unveiled_network(draft, result.network),
+        endpoint=result.endpoint and seen(draft, result.endpoint),
+        members=tuple(seen(draft, member) for member in result.members),
+    )
+
+
 def as_recorded(draft: Draft, network: Network) -> Network:
     """Return a planned network with when it was made, if it is in the records now."""
     entry = draft.records.network(network.name)

@@ -81,7 +81,12 @@ def test_auxiliary_addresses_are_sorted_by_name():
         ({"name": "host"}, "invalid_name", "name: 'host' is reserved"),
         ({"name": ""}, "invalid_name", "name: must not be empty"),
         ({"driver": ""}, "driver_not_found", "driver: must not be empty"),
-        ({"ipam_driver": "dhcp"}, "driver_not_found", "ipam_driver: 'dhcp' is not an IPAM driver; available: default"),
+        (
+            {"ipam_driver": "/dhcp"},
+            "driver_not_found",
+            "ipam_driver: '/dhcp' is not an IPAM driver; available: default",
+        ),
+        ({"ipam_driver": ""}, "driver_not_found", "ipam_driver: '' is not an IPAM driver; available: default"),
         ({"subnet": "10.0.0.1/8"}, "noncanonical_subnet", "subnet: '10.0.0.1/8'"),
         ({"ipam_config": [{}]}, "invalid_subnet", "ipam_config[0].subnet: is required"),
         (

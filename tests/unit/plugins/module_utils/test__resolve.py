@@ -122,11 +122,6 @@ def test_an_option_is_the_same_by_short_name_and_by_label(name):
     ("asked", "code", "message"),
     [
         (
-            spec(driver="Bridge"),
-            "driver_not_found",
-            "driver: 'Bridge' is not a driver (did you mean bridge?); available: bridge, macvlan, ipvlan, ",
-        ),
-        (
             spec(driver="../../tmp/x"),
             "driver_not_found",
             "driver: '../../tmp/x' is not a driver; available: bridge, macvlan, ipvlan, ",
