@@ -30,7 +30,7 @@ ENDPOINT_OPTIONS = {
 }
 EXAMPLE: dict[str, str] = {}
 ATTACHABLE, BRIDGED, ON_PARENT = True, False, False
-PLUGIN, ASSIGNS = True, False
+PLUGIN, ASSIGNS, PUBLISHES = True, False, True
 
 
 def check(network: Network) -> None:
