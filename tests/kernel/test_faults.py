@@ -274,7 +274,7 @@ UNCHECKED = by_cni(ON_UP0, disableCheck=True)  # quicker
 WITHOUT_LEASES = by_cni(
     {**ON_UP0, "ipam": {"type": "static", "addresses": [{"address": "10.1.0.5/24"}]}}, disableCheck=True
 )
-PLUGINS = {
+PLUGINS |= {
     "attach by CNI": Case(by_plugin("c1", 5), before=(by_cni(ON_UP0, {"type": "tuning", "mtu": 1400}),)),
     "change an address by CNI": Case(by_plugin("c1", 7), before=(UNCHECKED, by_plugin("c1", 5))),
     "repair by CNI": Case(

@@ -82,7 +82,7 @@ def observe(host: Any, wanted: Sequence[Any]) -> Iterator[Resource]:
     for item in wanted:
         found = journal.read(host.records, item.key)
         if isinstance(item, PluginEndpoint):
-            yield from _in_the_way(host, item, found[0]["sandbox"] if found else "")
+            yield from _in_the_way(host, item, found[0].get("sandbox", "") if found else "")
         if found is None:
             continue
         told, answer, state = found
