@@ -10,6 +10,7 @@ Collection-private. Floor 4.
 from __future__ import annotations
 
 import errno
+import contextlib
 import http.client
 import io
 import json
@@ -135,7 +136,8 @@ class Client:
         host = "" if self._address.path else str(self._address)
         for header, value in (("Host", host), ("Content-Length", str(len(data))), ("Accept", _ACCEPT)):
             connection.putheader(header, value)
-        connection.endheaders(data)
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            connection.endheaders(data)  # some servers answer before they have heard all, and close the connection
         response = connection.getresponse()
         return response.status, response.read(ANSWER_MAX_BYTES + 1)
 
