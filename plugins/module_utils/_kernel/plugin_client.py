@@ -9,8 +9,8 @@ Collection-private. Floor 4.
 
 from __future__ import annotations
 
-import errno
 import contextlib
+import errno
 import http.client
 import io
 import json
