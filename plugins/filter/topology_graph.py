@@ -8,9 +8,10 @@ from __future__ import annotations
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
+from ansible_collections.netloom.containers.plugins.plugin_utils._graph_dot import dot
+from ansible_collections.netloom.containers.plugins.plugin_utils._graph_mermaid import mermaid
 from ansible_collections.netloom.containers.plugins.plugin_utils._graph_source import graph_of
 from ansible_collections.netloom.containers.plugins.plugin_utils._graph_svg import svg
-from ansible_collections.netloom.containers.plugins.plugin_utils._graph_text import dot, mermaid
 
 FORMATS = {"mermaid": mermaid, "dot": dot, "svg": svg}
 THEMES = ("auto", "light", "dark")

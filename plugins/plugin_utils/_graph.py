@@ -181,7 +181,7 @@ def is_about(line: str, name: str, place: Place) -> bool:
 
 
 def _is_port(shown: str, number: str, protocol: str) -> bool:
-    outer, _, inner = shown.partition(f" {ARROW} ")
+    outer, _arrow, inner = shown.partition(f" {ARROW} ")
     return outer.rpartition(":")[2] == number and (inner.partition("/")[2] or "tcp") == protocol
 
 

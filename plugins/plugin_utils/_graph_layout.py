@@ -77,13 +77,14 @@ def components(boxes: Iterable[Box]) -> list[list[Box]]:
     for box in boxes:
         if id(box) in seen:
             continue
+        part: list[Box] = []
+        waiting = [box]
         seen.add(id(box))
-        part = [box]
-        for member in part:  # grows meanwhile
-            for other in member.neighbours:
-                if id(other) not in seen:
-                    seen.add(id(other))
-                    part.append(other)
+        while waiting:
+            part.append(waiting.pop(0))
+            near = [other for other in part[-1].neighbours if id(other) not in seen]
+            seen.update(map(id, near))
+            waiting += near
         found.append(part)
     return found
 

@@ -220,6 +220,6 @@ def _defined(options: Mapping[str, Any], title: str) -> Graph:
 
 def _asked(port: str) -> str:
     """Return a port in Docker's syntax as from where it is reached to where it goes."""
-    outer, _, inner = port.rpartition(":")
+    outer, _colon, inner = port.rpartition(":")
     inner = inner.replace("/tcp", "")
     return f"{outer} {ARROW} {inner}" if outer else f"any {ARROW} {inner}"

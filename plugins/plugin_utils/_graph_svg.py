@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from xml.sax.saxutils import escape
 
 from ansible_collections.netloom.containers.plugins.plugin_utils._graph import Graph, Group, Member, Net
-from ansible_collections.netloom.containers.plugins.plugin_utils._graph_boxes import (
+from ansible_collections.netloom.containers.plugins.plugin_utils._graph_boxes import arranged
+from ansible_collections.netloom.containers.plugins.plugin_utils._graph_layout import Line
+from ansible_collections.netloom.containers.plugins.plugin_utils._graph_panels import (
     CARD_PAD,
     CHIP,
     CHIP_GAP,
@@ -24,9 +26,7 @@ from ansible_collections.netloom.containers.plugins.plugin_utils._graph_boxes im
     Chip,
     Panel,
     Row,
-    arranged,
 )
-from ansible_collections.netloom.containers.plugins.plugin_utils._graph_layout import Line
 from ansible_collections.netloom.containers.plugins.plugin_utils._graph_style import HUES, style
 from ansible_collections.netloom.containers.plugins.plugin_utils._text_width import fitted, printable, width
 
