@@ -7,7 +7,7 @@
 STEPS := system engines emulator venv tree meters peers style lint sanity sanity-quick units kernel kernel-oldest \
          kernel-newest integration molecule build vm
 
-.PHONY: test test-quick test-vm walk benchmark clean $(STEPS)
+.PHONY: test test-quick test-vm walk pictures benchmark clean $(STEPS)
 
 test: ## everything
 	@.ci/run
@@ -20,6 +20,11 @@ test-vm: ## what this machine's kernel lacks, in a virtual machine; FILES="tests
 
 walk: ## see it work, in a host that is thrown away
 	@tests/hosts/walk
+
+pictures: ## draw those of the documentation anew
+	@.ci/run venv tree
+	@PYTHONPATH=.cache/collections PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 NETLOOM_DRAW=1 \
+	    .cache/venv/bin/python -m pytest -q tests/unit/plugins/filter/test_pictures.py
 
 benchmark: ## compare with `ip -batch`, Docker and other collections
 	@benchmarks/run

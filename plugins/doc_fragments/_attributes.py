@@ -14,7 +14,8 @@ attributes:
     description: Can run in C(check_mode) and return what it would change, without changing anything.
     support: full
   diff_mode:
-    description: Returns what changed, or in check mode would change, when in diff mode.
+    description: >-
+      Returns what changed, or in check mode would change, when in diff mode, as text with a line for each change.
     support: full
   idempotent:
     description: A second run with the same options changes nothing and writes nothing.

@@ -103,27 +103,6 @@ def batches(changes: Iterable[Change]) -> Iterator[tuple[str, list[Change]]]:
         yield handler, list(run)
 
 
-def difference(changes: Iterable[Change]) -> dict[str, dict[str, Any]]:
-    """Return Ansible's diff, before and after: title to facts, of what changes and of nothing else.
-
-    What exists on one side only is shown whole; of what is on both sides, the facts that differ.
-    """
-    diff: dict[str, dict[str, Any]] = {"before": {}, "after": {}}
-    for change in changes:
-        title = change.resource.title
-        for side, position in (("before", 1), ("after", 2)):
-            if getattr(change, side) is not None:
-                facts = {item[0]: plain(item[position]) for item in change.differences}
-                diff[side][title] = facts
-        if change.veil:
-            from ._plugin_pools import veiled_value
-
-            for shown in diff.values():
-                if title in shown:
-                    shown[veiled_value(title, change.veil)] = veiled_value(shown.pop(title), change.veil)
-    return diff
-
-
 def spoken_drift(change: Change) -> str:
     """Return the line that tells `change` as something that is not as it should be."""
     title = change.resource.title

@@ -47,7 +47,7 @@ def endpoint(value: Endpoint, on: Network, labels: Mapping[str, str], places: Pl
         "DNSNames": _names(value) if on.dns else None,
         "SecondaryIPAddresses": _secondary(value, 4),
         "SecondaryIPv6Addresses": _secondary(value, 6),
-        "Ports": _ports(value, places),
+        "Ports": ports_of(value, places),
         "Routes": [
             {
                 "Destination": route.destination,
@@ -71,7 +71,8 @@ def unassigned(value: Endpoint) -> dict[str, None]:
     return dict.fromkeys((*(() if value.primaries else names), *(() if value.mac else ("MacAddress",))))
 
 
-def _ports(value: Endpoint, places: Places) -> dict[str, list[dict[str, str]]]:
+def ports_of(value: Endpoint, places: Places) -> dict[str, list[dict[str, str]]]:
+    """Return where each port is published, as Docker's NetworkSettings.Ports."""
     found: dict[str, list[dict[str, str]]] = {}
     for port in value.ports:
         shown = found.setdefault(f"{port.container}/{port.protocol}", [])

@@ -12,7 +12,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import field
-from typing import Any
 
 from ._frozen import dataclass
 from ._model import IPAM_DRIVERS, Endpoint, IPAddress, Network, Pairs
@@ -116,15 +115,6 @@ def veiled(text: str, veil: Iterable[tuple[str, str]]) -> str:
         length = "" if "/" in value else r"(/[0-9]+)?"
         text = re.sub(rf"(?<![{inside}.]){re.escape(value)}{length}(?![{inside}])", words, text)
     return text
-
-
-def veiled_value(value: Any, veil: Iterable[tuple[str, str]]) -> Any:
-    """Return a value that JSON can hold with all of its texts veiled."""
-    if isinstance(value, str):
-        return veiled(value, veil)
-    if isinstance(value, dict):
-        return {veiled(str(name), veil): veiled_value(item, veil) for name, item in value.items()}
-    return [veiled_value(item, veil) for item in value] if isinstance(value, list) else value
 
 
 def veil_of(addresses: Iterable[IPAddress], driver: str) -> list[tuple[str, str]]:

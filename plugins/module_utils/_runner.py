@@ -14,7 +14,6 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ._changes import difference
 from ._drivers.options import labelled
 from ._drivers.registry import as_seen, driver
 from ._errors import NetloomError
@@ -73,6 +72,8 @@ def finish(module: AnsibleModule, result: Any, **returned: Any) -> None:
     changes = result.outcome.changes
     answer: dict[str, Any] = {"changed": bool(changes), "changes": [str(change) for change in changes], **returned}
     if module._diff:
+        from ._diff import difference  # few tasks are asked for it
+
         answer["diff"] = difference(changes)
     module.exit_json(**answer)
 

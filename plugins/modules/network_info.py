@@ -39,6 +39,8 @@ extends_documentation_fragment:
   - netloom.containers._state
 seealso:
   - module: netloom.containers.container_network
+  - plugin: netloom.containers.topology_graph
+    plugin_type: filter
 """
 
 EXAMPLES = r"""
@@ -68,6 +70,25 @@ networks:
   type: list
   elements: dict
   returned: success
+endpoints:
+  description:
+    - The containers on these networks, those that do not run (C(Pending)) included, sorted by network.
+    - Each has C(Network), C(Container), C(Runtime), C(EndpointID), C(InterfaceName), C(HostInterface), C(IPAddress),
+      C(GlobalIPv6Address), C(Ports) and C(Pending). M(netloom.containers.network_attachment) returns all settings of one.
+  type: list
+  elements: dict
+  returned: success
+  sample:
+    - Network: bridge2
+      Container: web
+      Runtime: netns
+      EndpointID: 9156cbfe40a2d0b7f3b0b0a3b4c0cbb2d6a6be8d4f6b9e0c62b4f3a1f0d3c5e7
+      InterfaceName: eth0
+      HostInterface: veth9156cbfe40a
+      IPAddress: 192.168.1.80
+      GlobalIPv6Address: ""
+      Ports: {80/tcp: [{HostIp: 0.0.0.0, HostPort: "8080"}]}
+      Pending: false
 exists:
   description: Whether there is a network of that name.
   type: bool
@@ -90,7 +111,7 @@ error_code:
 
 from ansible_collections.netloom.containers.plugins.module_utils._options.info import INFO, filters
 from ansible_collections.netloom.containers.plugins.module_utils._runner import NetloomModule, host_of, told
-from ansible_collections.netloom.containers.plugins.module_utils._verbs.inspection import inspect
+from ansible_collections.netloom.containers.plugins.module_utils._verbs.inspection import inspect_all
 
 
 def main():
@@ -99,8 +120,8 @@ def main():
     with told(module):
         wanted = filters(module.params)
         with host_of(module, reading=True) as host:
-            networks = inspect(host, names, wanted, verify=module.params["verify"])
-        result = {"networks": networks}
+            networks, endpoints = inspect_all(host, names, wanted, verify=module.params["verify"])
+        result = {"networks": networks, "endpoints": endpoints}
         if names is not None and len(names) == 1:
             result.update(exists=bool(networks), network=networks[0] if networks else None)
         module.exit_json(changed=False, changes=[], **result)

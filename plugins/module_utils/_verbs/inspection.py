@@ -26,7 +26,14 @@ def inspect(
 
     With `verify`, each has Drift: one line for everything that is not as the records say.
     """
-    found = []
+    return inspect_all(host, names, filters, verify=verify)[0]
+
+
+def inspect_all(
+    host: Any, names: Collection[str] | None, filters: Mapping[str, list[str]], *, verify: bool
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return the same networks, and what Docker's shape does not tell of their endpoints."""
+    found, places = [], []
     facts: Any = None
     of_host = Occupied()
     for network, members in _recorded(host, names):
@@ -43,7 +50,29 @@ def inspect(
                     of_host = Occupied(facts.subnets)
                 shape["Drift"] = list(networks.drift(host, network, of_host, facts.of_interface(network.parent)))
             found.append(shape)
-    return found
+            places += [_place(network, member, live=member.place in live) for member in members]
+    return found, places
+
+
+def _place(network: Network, member: Endpoint, *, live: bool) -> dict[str, Any]:
+    ports: dict[str, Any] = {}
+    if member.ports:
+        from .._endpoints import bound
+        from .._inspect_endpoint import ports_of
+
+        ports = ports_of(member, bound(network, member))
+    return {
+        "Network": network.name,
+        "Container": member.container,
+        "Runtime": member.runtime,
+        "EndpointID": member.id,
+        "InterfaceName": member.ifname,
+        "HostInterface": member.host_ifname,
+        "IPAddress": str(member.ipv4.ip) if member.ipv4 else "",
+        "GlobalIPv6Address": str(member.ipv6.ip) if member.ipv6 else "",
+        "Ports": ports,
+        "Pending": not live,
+    }
 
 
 def _recorded(host: Any, names: Collection[str] | None) -> Iterator[tuple[Network, list[Endpoint]]]:

@@ -406,35 +406,3 @@ def test_a_change_tells_itself_in_one_line_and_as_drift(change, line, drift):
 )
 def test_values_are_spoken_plainly(value, words):
     assert changes.spoken(value) == words
-
-
-def test_the_diff_shows_new_and_removed_things_whole_and_changed_ones_by_what_changes():
-    other = replace(BRIDGE, name="br1")
-    found = [Change(None, GATEWAY), Change(BRIDGE, replace(BRIDGE, mtu=1400)), Change(other, None)]
-    assert changes.difference(found) == {
-        "before": {
-            "bridge br0": {"mtu": 1500},
-            "bridge br1": {"name": "br1", "mac": "02:00:00:00:00:01", "mtu": 1500, "tag": "netloom:net/0123456789ab"},
-        },
-        "after": {"address 10.50.0.1/24 on br0": {"address": "10.50.0.1/24"}, "bridge br0": {"mtu": 1400}},
-    }
-
-
-def test_a_diff_of_nothing_is_empty():
-    assert changes.difference(()) == {"before": {}, "after": {}}
-
-
-def test_a_replaced_link_is_in_the_diff_on_both_sides():
-    renamed = replace(VETH, ifname="web0")
-    diff = changes.difference(plan([renamed], [VETH]))
-    assert list(diff["before"]) == ["interface eth0 in c1 (veth1 on the host)"]
-    assert list(diff["after"]) == ["interface web0 in c1 (veth1 on the host)"]
-
-
-def test_only_the_option_that_changes_is_in_the_diff_of_a_record():
-    before = NetworkRecord(Network("net", "0" * 64, "bridge", labels=(("a", "1"),)))
-    after = NetworkRecord(Network("net", "0" * 64, "bridge", labels=(("a", "2"),)))
-    assert changes.difference([Change(before, after)]) == {
-        "before": {"network net": {"labels": {"a": "1"}}},
-        "after": {"network net": {"labels": {"a": "2"}}},
-    }

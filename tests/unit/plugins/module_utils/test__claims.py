@@ -178,7 +178,7 @@ def test_drift_is_told_in_words():
 
 
 def test_a_change_of_a_password_alone_says_so_without_it():
-    from ansible_collections.netloom.containers.plugins.module_utils._changes import difference
+    from ansible_collections.netloom.containers.plugins.module_utils._diff import difference
     from ansible_collections.netloom.containers.plugins.module_utils._resources import NetworkRecord
 
     before, after = (
@@ -186,7 +186,7 @@ def test_a_change_of_a_password_alone_says_so_without_it():
     )
     (change,) = plan([after], [before])
     assert str(change) == "change network net: what is not shown"
-    assert difference([change]) == {"before": {"network net": {}}, "after": {"network net": {}}}
+    assert difference([change]) == {"before": "network net\n", "after": "network net\n  what is not shown\n"}
     assert "new" not in str(difference([Change(None, after)]))
 
 

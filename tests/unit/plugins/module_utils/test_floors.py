@@ -25,6 +25,7 @@ FLOORS = {
     "_overlay": 1,
     "_vtep_filter": 1,
     "_changes": 1,
+    "_diff": 1,
     "_ipam": 1,
     "_subnets": 1,
     "_nft": 1,
