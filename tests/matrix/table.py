@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 SHOWN = {"ok": "yes", "failed": "no", "skipped": "–"}
+KINDS = {"core": "the walk", "sanity": "sanity tests"}
 
 
 def parts(text: str) -> list[tuple[int, str]]:
@@ -23,22 +24,27 @@ def row(cells: list[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def main(folder: str) -> None:
-    found = {path.name: SHOWN[path.read_text().strip()] for path in Path(folder).iterdir()}
-    for kind, title in (("core", "ansible-core"), ("sanity", "ansible-test sanity"), ("nft", "nft")):
-        versions = sorted((name.split("-")[1] for name in found if name.startswith(f"{kind}-")), key=parts)
-        if versions:
-            print(row([title, *versions]), row(["---"] * (len(versions) + 1)), sep="\n")
-            print(row(["", *(found[f"{kind}-{version}"] for version in versions)]) + "\n")
-    targets = [name.split("-")[1:] for name in found if name.startswith("target-")]
-    pythons = sorted({python for python, _pyroute2 in targets}, key=parts)
-    columns = sorted({pyroute2 for _python, pyroute2 in targets}, key=parts)
-    if targets:
-        print(
-            row(["Python", *(f"pyroute2 {column}" for column in columns)]), row(["---"] * (len(columns) + 1)), sep="\n"
-        )
-        for python in pythons:
-            print(row([python, *(found.get(f"target-{python}-{column}", "") for column in columns)]))
+def table(title: str, columns: list[str], rows: dict[str, list[str]]) -> str:
+    head = [row([title, *columns]), row(["---"] * (len(columns) + 1))]
+    return "\n".join([*head, *(row([name, *cells]) for name, cells in rows.items())])
 
 
-main(sys.argv[1])
+def tables(found: dict[str, str]) -> list[str]:
+    """Return the tables of what there is: controllers, targets, nft."""
+
+    def versions(kind: str, place: int = 1) -> list[str]:
+        return sorted({name.split("-")[place] for name in found if name.startswith(f"{kind}-")}, key=parts)
+
+    cores, nfts, pythons, pyroutes = versions("core"), versions("nft"), versions("target"), versions("target", 2)
+    rows = {what: [found.get(f"{kind}-{core}", "") for core in cores] for kind, what in KINDS.items()}
+    grid = {python: [found.get(f"target-{python}-{each}", "") for each in pyroutes] for python in pythons}
+    made = [
+        cores and table("ansible-core", cores, rows),
+        pythons and table("Python", [f"pyroute2 {each}" for each in pyroutes], grid),
+        nfts and table("nft", nfts, {"the walk": [found[f"nft-{nft}"] for nft in nfts]}),
+    ]
+    return [each for each in made if each]
+
+
+if __name__ == "__main__":
+    print("\n\n".join(tables({path.name: SHOWN[path.read_text().strip()] for path in Path(sys.argv[1]).iterdir()})))

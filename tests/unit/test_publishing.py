@@ -212,3 +212,11 @@ def test_addresses_in_the_metadata_are_of_one_repository():
         GALAXY[key].partition("/blob/")[0].partition("/issues")[0]
         for key in ("repository", "homepage", "documentation", "issues")
     } == {GALAXY["repository"]}
+
+
+def test_tables_of_the_readme_are_about_the_versions_that_the_matrix_takes():
+    arrays = dict(re.findall(r"^(cores|pythons|pyroutes)=\((.*)\)$", (ROOT / ".ci/run").read_text(), re.M))
+    assert f"| ansible-core | {' | '.join(arrays['cores'].split())} |" in README
+    assert f"| Python | {' | '.join(f'pyroute2 {each}' for each in arrays['pyroutes'].split())} |" in README
+    rows = re.findall(r"^\| (3\.\d+) \|", README, re.M)
+    assert rows == arrays["pythons"].split()
