@@ -5,9 +5,9 @@
 # Names for the steps of .ci/run, which says what they are.
 
 STEPS := system engines emulator venv tree meters peers style lint sanity sanity-quick units kernel kernel-oldest \
-         kernel-newest integration molecule build vm
+         kernel-newest integration molecule docs publish build vm
 
-.PHONY: test test-quick test-vm walk pictures benchmark clean $(STEPS)
+.PHONY: test test-quick test-vm test-matrix walk pictures benchmark clean $(STEPS)
 
 test: ## everything
 	@.ci/run
@@ -17,6 +17,9 @@ test-quick: ## what can be known in a minute
 
 test-vm: ## what this machine's kernel lacks, in a virtual machine; FILES="tests/kernel/test_x.py -k word"
 	@VM_TESTS='$(FILES)' .ci/run vm
+
+test-matrix: ## each ansible-core, Python, pyroute2 and nft that is supported; the tables are the README's
+	@.ci/run matrix
 
 walk: ## see it work, in a host that is thrown away
 	@tests/hosts/walk

@@ -85,10 +85,11 @@ seealso:
 """
 
 EXAMPLES = r"""
-# Everything that is attached on this machine. In a file called netloom.yml:
+# Everything that is attached on this machine is one line, in a file called netloom.yml:
+#   plugin: netloom.containers.networks
+# and then
 #   ansible -i netloom.yml all -m ping
-plugin: netloom.containers.networks
----
+
 # What a topology file lists, reached over SSH; groups by a label and by being published.
 plugin: netloom.containers.networks
 topology: shop.yml
