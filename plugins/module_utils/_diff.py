@@ -26,7 +26,7 @@ USUAL = {
     "ipam_driver": "default",
     "type": "unicast",
 }
-INNER = frozenset({"digest", "master", "place", "sandbox", "tag"})
+INNER = frozenset({"digest", "master", "place", "request", "sandbox", "state", "tag"})
 
 
 def difference(changes: Iterable[Change]) -> dict[str, str]:

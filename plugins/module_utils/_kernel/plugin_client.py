@@ -116,7 +116,7 @@ class Client:
         address = self._address
         if not address.path:
             found = socket.create_connection((address.host, address.port), _left(deadline))
-            return _secured(found, address) if address.tls else found
+            return _secured(found, address.host, address.tls) if address.tls else found
         found = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
         try:
             found.settimeout(_left(deadline))
@@ -206,9 +206,7 @@ def _left(deadline: float) -> float:
     return left
 
 
-def _secured(connection: socket.socket, address: Address) -> socket.socket:
-    tls = address.tls
-    assert tls is not None
+def _secured(connection: socket.socket, host: str, tls: Tls) -> socket.socket:
     try:
         context = ssl.create_default_context(cafile=tls.ca_file or None)
         if not tls.verify:
@@ -216,7 +214,7 @@ def _secured(connection: socket.socket, address: Address) -> socket.socket:
             context.verify_mode = ssl.CERT_NONE
         if tls.cert_file:
             context.load_cert_chain(tls.cert_file, tls.key_file or None)
-        return context.wrap_socket(connection, server_hostname=address.host)
+        return context.wrap_socket(connection, server_hostname=host)
     except BaseException:
         connection.close()
         raise

@@ -137,8 +137,8 @@ class PluginPools:
         if row is None or row[2] == _GIVEN_BACK:
             self._claim_again(resource, json.loads(row[1]) if row else {})
             row = journal.read(self._host.records, resource.key)
-        assert row is not None
-        self._host.execute("write the records", journal.write, self._host.records, resource, row[1])
+        answer = row[1] if row else ""
+        self._host.execute("write the records", journal.write, self._host.records, resource, answer)
 
     def _claim_again(self, resource: Any, answer: dict[str, Any]) -> None:
         if isinstance(resource, PluginPool):

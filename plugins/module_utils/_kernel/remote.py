@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from ipaddress import ip_network
 from typing import Any
 
@@ -20,17 +20,15 @@ from .._changes import Change
 from .._drivers.registry import DRIVERS
 from .._errors import NetloomError
 from .._model import HOST, IPAM_DRIVERS
-from .._names import nearest, network_tag
+from .._names import nearest
 from .._plugins import ELSEWHERE, MISSING, PluginEndpoint, PluginNetwork, PluginService, compact
 from .._resources import Route
-from . import journal, netlink, routes
+from . import journal, netlink, plugin_links, routes
 from . import plugin_discovery as discovery
 from .plugin_client import Client, Refused, Unknown
 
 IS_UNSURE = True  # of a call that has failed, what came of it
 _TIMEOUT_SECONDS = 30
-_OURS = "netloom:"  # how the marks of our links begin
-_LOOPBACK = 8  # IFF_LOOPBACK of linux/if.h
 
 
 def find(driver: str, options: Mapping[str, str]) -> None:
@@ -174,10 +172,10 @@ def make(host: Any, endpoint: PluginEndpoint, before: dict[str, Any]) -> dict[st
     pools = [ip_network(datum["Pool"]) for name in ("IPv4Data", "IPv6Data") for datum in within[name]]
     versions = [version for version, name in ((4, "Address"), (6, "AddressIPv6")) if request["Interface"][name]]
     joined = plugin.understood("Join", protocol.joined, told, pools, versions)
-    link = _new_link(host, endpoint, joined.source, there)
+    link = plugin_links.made(host, endpoint, joined.source, there)
     answer = {**ids, "link": joined.source, "gateways": dict(joined.gateways), "routes": [*joined.routes]}
     host.execute("write the records", journal.write, host.records, endpoint, compact(answer), journal.TOLD)
-    found = _move_in(host, endpoint, link, ids["EndpointID"], mac or request["Interface"]["MacAddress"])
+    found = plugin_links.move_in(host, endpoint, link, ids["EndpointID"], mac or request["Interface"]["MacAddress"])
     return {**answer, "mac": found.mac, "mtu": found.mtu}
 
 
@@ -188,7 +186,7 @@ def remove(host: Any, endpoint: PluginEndpoint) -> None:
         return  # it was not told anything yet
     ids = {name: answer[name] for name in ("NetworkID", "EndpointID")}
     _forget(host, endpoint, f"have {endpoint.title} leave", "Leave", ids)
-    _move_out(host, endpoint, answer)
+    plugin_links.move_out(host, endpoint, answer)
     _forget(host, endpoint, f"remove {endpoint.title}", "DeleteEndpoint", ids)
 
 
@@ -196,7 +194,7 @@ def sweep(host: Any, endpoint: PluginEndpoint) -> None:
     """Remove the interface, if it is still somewhere."""
     answer = json.loads(endpoint.answer or "{}")
     for place, name in ((endpoint.place, endpoint.ifname), (HOST, answer.get("link", ""))):
-        link = _marked(host, place, name, endpoint, answer)
+        link = plugin_links.marked(host, place, name, endpoint, answer)
         if link is not None:
             from . import messages
 
@@ -216,7 +214,7 @@ def fault(host: Any, resource: Any) -> str:
     link = host.link(resource.place, resource.ifname)
     if link is None:
         return f"{MISSING}{resource.ifname}"
-    if link.alias != _tag(resource, answer):
+    if link.alias != plugin_links.tag_of(resource, answer):
         return "its interface is another one"
     for name, found in (("mac", link.mac), ("mtu", link.mtu)):
         if found != answer.get(name):
@@ -283,72 +281,6 @@ def _missing_routes(host: Any, service: PluginService, given: Iterable[Sequence[
     wanted = [Route(service.place, to, gateway, service.ifname) for to, gateway in given]
     there = {route.key for route in routes.observe(host, wanted)}
     return [route for route in wanted if route.key not in there]
-
-
-# --- links ---
-
-
-def _new_link(host: Any, endpoint: PluginEndpoint, name: str, before: Collection[int]) -> netlink.LinkState:
-    """Return the link that a plugin has made for a container.
-
-    :raises NetloomError: driver_error, there is none, or it was there before: one of the host's own.
-    """
-    link = netlink.link(host.netlink(HOST), name)
-    at = f"plugin {endpoint.driver}: Join: InterfaceName.SrcName is {name}"
-    if link is None:
-        raise NetloomError("driver_error", f"{at}, which is not there")
-    if link.ifindex in before or link.name != name or link.flags & _LOOPBACK or link.alias.startswith(_OURS):
-        raise NetloomError("driver_error", f"{at}, which is one of the host's own interfaces")
-    return link
-
-
-def _move_in(host: Any, endpoint: PluginEndpoint, link: Any, number: str, mac: str) -> netlink.LinkState:
-    """Mark a link, move it to the container under its name there, and give it its MAC address; return it."""
-    from . import messages
-
-    wire = host.netlink(HOST)
-    tag = network_tag(endpoint.network, number)
-    down = messages.set_up(link.ifindex, up=False)  # one that is up can have no other name
-    host.execute(f"take down the interface that becomes {endpoint.ifname}", wire.change, down)
-    host.execute(
-        f"mark the interface that becomes {endpoint.ifname}", wire.change, messages.set_link(link.ifindex, alias=tag)
-    )
-    move = messages.move_link(link.ifindex, endpoint.ifname, host.descriptor(endpoint.place))
-    host.execute(f"move interface {endpoint.ifname} to {endpoint.place.partition(':')[2]}", wire.change, move)
-    inner = host.netlink(endpoint.place)
-    if mac and mac != link.mac:
-        setting = messages.set_link(host.index(endpoint.place, endpoint.ifname), address=mac)
-        host.execute(f"configure interface {endpoint.ifname}", inner.change, setting)
-    found = netlink.link(inner, endpoint.ifname)
-    if found is None:
-        raise NetloomError("apply_failed", f"interface {endpoint.ifname} is gone")
-    return found
-
-
-def _move_out(host: Any, endpoint: PluginEndpoint, answer: dict[str, Any]) -> None:
-    """Move a link back to the host under the name that its plugin knows it by, if nothing has that."""
-    name = answer.get("link", "")
-    link = _marked(host, endpoint.place, endpoint.ifname, endpoint, answer)
-    if link is None or host.find_index(HOST, name):
-        return
-    from . import messages
-
-    wire = host.netlink(endpoint.place)
-    host.execute(f"take down {endpoint.ifname}", host.gone, wire.change, messages.set_up(link.ifindex, up=False))
-    move = messages.move_link(link.ifindex, name, host.home())
-    host.execute(f"move interface {endpoint.ifname} back to the host", host.gone, wire.change, move)
-
-
-def _marked(host: Any, place: str, name: str, endpoint: PluginEndpoint, answer: dict[str, Any]) -> Any:
-    """Return a link that is there now, if it is an endpoint's."""
-    if not name or not (place == HOST or host.is_made(place)):
-        return None
-    link = netlink.link(host.netlink(place), name)
-    return link if link is not None and "EndpointID" in answer and link.alias == _tag(endpoint, answer) else None
-
-
-def _tag(endpoint: PluginEndpoint, answer: dict[str, Any]) -> str:
-    return network_tag(endpoint.network, answer["EndpointID"]) if "EndpointID" in answer else ""
 
 
 # --- calls ---

@@ -11,7 +11,8 @@ from ipaddress import ip_address, ip_interface, ip_network
 
 import pytest
 from ansible_collections.netloom.containers.plugins.module_utils import _docker_plugins as protocol
-from ansible_collections.netloom.containers.plugins.module_utils._changes import Change, difference, plan
+from ansible_collections.netloom.containers.plugins.module_utils._changes import Change, plan
+from ansible_collections.netloom.containers.plugins.module_utils._diff import difference
 from ansible_collections.netloom.containers.plugins.module_utils._drivers import remote
 from ansible_collections.netloom.containers.plugins.module_utils._endpoints import default_routes, ways_out
 from ansible_collections.netloom.containers.plugins.module_utils._errors import NetloomError
@@ -187,7 +188,7 @@ def test_a_veil_covers_a_value_and_nothing_that_only_looks_like_it(text, expecte
 def test_a_change_tells_neither_in_its_line_nor_in_the_diff_what_a_plugin_chooses():
     change = Change(None, PluginAddress("weave", "net", "10.77.0.2", "10.77.0.0/24"), veil=(("10.77.0.2", "(one)"),))
     assert str(change) == "claim address (one) of network net by plugin weave"
-    assert difference([change])["after"] == {"address (one) of network net by plugin weave": {"address": "(one)"}}
+    assert difference([change])["after"] == "address (one) of network net by plugin weave\n"
 
 
 def test_what_a_network_has_of_a_plugin_is_claimed_first_and_released_before_the_network_is_forgotten():
