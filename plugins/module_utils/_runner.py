@@ -83,7 +83,7 @@ def topology_shapes(host: Host, result: Any) -> dict[str, Any]:
     for endpoint, network in result.endpoints:
         shape = endpoint_shape(host, endpoint, network)
         shapes.append({"Network": network.name, "Container": endpoint.container, **shape})
-    live = {member.place for network, members in result.networks for member in members if host.is_open(member.place)}
+    live = {member.place for network, members in result.networks for member in members if host.is_live(member)}
     return {
         "networks": [network_shape(network, members, live) for network, members in result.networks],
         "endpoints": shapes,
@@ -108,7 +108,7 @@ def endpoint_shape(host: Host, endpoint: Endpoint, network: Network) -> dict[str
 
     labels = labelled(endpoint.driver_opts, driver(network.driver).ENDPOINT_OPTIONS)
     places = _endpoints.bound(network, endpoint)
-    return _inspect_endpoint.endpoint(endpoint, network, labels, places, live=host.is_open(endpoint.place))
+    return _inspect_endpoint.endpoint(endpoint, network, labels, places, live=host.is_live(endpoint))
 
 
 def _respawn(exc: NetloomError) -> None:

@@ -62,7 +62,7 @@ _TABLES = f"""
     PRAGMA user_version = {SCHEMA};
     COMMIT;
 """
-_REMEMBERED = ("networks", "endpoints", "namespaces")
+_REMEMBERED = ("networks", "endpoints", "namespaces", "subnets")  # Docker's pools are subnets of no network
 
 
 @dataclass(frozen=True)

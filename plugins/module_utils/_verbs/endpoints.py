@@ -36,7 +36,7 @@ def endpoint_present(host: Any, spec: EndpointSpec, *, dry_run: bool = False) ->
         network = known_network(draft, host, spec.network)
     endpoint = draft_endpoint(draft, host, network, spec)
     outcome = converge(goal_of(draft, host), host, dry_run=dry_run)
-    if not host.is_open(endpoint.place):
+    if not host.is_live(endpoint):
         outcome = replace(
             outcome,
             warnings=(*outcome.warnings, f"container: {endpoint.container} does not run; its endpoint is pending"),
