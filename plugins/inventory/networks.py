@@ -166,7 +166,9 @@ class InventoryModule(BaseInventoryPlugin, Constructable):
         with Host(folder) as host, host.records.snapshot():
             networks = [entry.value for entry in host.records.networks()]
             endpoints = [entry.value for network in networks for entry in host.records.endpoints(network.name)]
-            attachments = [recorded(endpoint, live=host.lives(endpoint.sandbox)) for endpoint in endpoints]
+            attachments = [
+                recorded(endpoint, live=host.lives(endpoint.sandbox)) for endpoint in endpoints if not endpoint.is_lent
+            ]
         return [recorded_net(network) for network in networks], attachments
 
     def _from_file(self, path: str, topology: str) -> tuple[list[Net], list[Attachment]]:

@@ -33,6 +33,7 @@ def network(text: str) -> Network:
     for name in ("labels", "options", "ipam_options"):
         fields[name] = _pairs(fields[name])
     fields["advertised"] = tuple(fields.get("advertised", ()))
+    fields["docker"] = tuple(fields.get("docker", ()))
     fields["dns_servers"] = tuple(fields.get("dns_servers", HOST_SERVERS))
     return Network(**fields)
 

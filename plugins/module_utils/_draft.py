@@ -33,6 +33,7 @@ class Draft:
         self.namespaces: dict[str, str | None] = {}
         self.settings: dict[str, Any] = {}  # by namespace, those it is to have: pairs of path and value
         self.kept: set[str] = set()
+        self.lending: set[Slot] = set()  # those that Docker is about to move the interface of
         self.slots_at: dict[str, dict[Slot, None]] = {}  # place to its slots in `endpoints`
         self._network_entries: dict[str, Any] = {}
         self._endpoint_entries: dict[Slot, Any] = {}

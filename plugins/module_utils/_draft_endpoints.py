@@ -196,6 +196,8 @@ def _asked_ifname(spec: EndpointSpec) -> str:
 
 def open_member(host: Any, member: Endpoint) -> Sandbox | None:
     """Return the sandbox of an endpoint, open, if its container is there now."""
+    if member.is_lent:
+        return None  # Docker's to enter
     if host.is_open(member.place):
         return host.sandbox(member.place)
     try:

@@ -178,6 +178,10 @@ def _draft_members(draft: Draft, host: Any, spec: NetworkSpec, entry: Any, netwo
             from ._draft_plugins import check_asked
 
             check_asked(network, member)
+        if member.is_lent:
+            from ._lending import check_kept  # few networks have any
+
+            check_kept(network, entries[place].value, member)
         if member.ports:
             from ._draft_ports import recheck
 
@@ -185,7 +189,7 @@ def _draft_members(draft: Draft, host: Any, spec: NetworkSpec, entry: Any, netwo
         sandbox = open_member(host, member)
         if sandbox is not None:
             draft.put(member if sandbox == member.sandbox else replace(member, sandbox=sandbox))
-        elif member != entries[place].value or entries[place].state != PRESENT or claims:
+        elif member.is_lent or member != entries[place].value or entries[place].state != PRESENT or claims:
             draft.put(member)
 
 
@@ -232,11 +236,17 @@ def drop_network(draft: Draft, host: Any, name: str, *, force: bool) -> Network 
         raise NetloomError(
             "network_in_use", f"name: network {name} has members: {names}; detach them, or give force=true"
         )
+    network = draft.network_entry(name).value
+    if network.docker and not force:
+        ids = ", ".join(each[:12] for each in network.docker)
+        raise NetloomError(
+            "network_in_use", f"name: network {name} is Docker's {ids}; docker network rm it first, or give force=true"
+        )
     draft.drop_network(name)
     host.gives_up = host.gives_up or force
     for member in members.values():
         drop_member(draft, host, member)
-    return draft.network_entry(name).value
+    return network
 
 
 def draft_namespace(

@@ -18,7 +18,7 @@ from ._draft import Draft, Slot
 from ._drivers.options import check_fit
 from ._drivers.registry import driver
 from ._endpoints import default_routes
-from ._model import IPAM_DRIVERS, PRESENT, Endpoint, Key, Network
+from ._model import HOST, IPAM_DRIVERS, PRESENT, Endpoint, Key, Network
 from ._resources import (
     Address,
     Bridge,
@@ -44,7 +44,9 @@ def goal_of(draft: Draft, host: Any) -> Goal:
     for slot, endpoint in draft.endpoints.items():
         entry = draft.endpoint_entry(slot)
         known = endpoint or (entry.value if entry else None)
-        _aim_at_endpoint(draft, goal, slot, endpoint, opened=known is not None and host.is_open(known.place))
+        opened = known is not None and (known.is_lent or host.is_open(known.place))
+        plugged = endpoint is None or not endpoint.is_lent or _is_lent_out(draft, host, slot, endpoint)
+        _aim_at_endpoint(draft, goal, slot, endpoint, opened=opened, plugged=opened and plugged)
     for place in draft.slots_at:
         if host.is_open(place):
             goal.desired += _routes(draft, place, host)
@@ -105,17 +107,27 @@ def _aim_at_network(draft: Draft, goal: _Parts, name: str, network: Network | No
         goal.unfinished += [("network", name)] if entry.state != PRESENT and network else []
 
 
-def _aim_at_endpoint(draft: Draft, goal: _Parts, slot: Slot, endpoint: Endpoint | None, *, opened: bool) -> None:
+def _aim_at_endpoint(
+    draft: Draft, goal: _Parts, slot: Slot, endpoint: Endpoint | None, *, opened: bool, plugged: bool
+) -> None:
     entry = draft.endpoint_entry(slot)
     if endpoint is not None:
         _check_options(draft, endpoint)
-        goal.desired += [EndpointRecord(endpoint), *(_of_endpoint(draft, endpoint) if opened else ())]
+        goal.desired += [EndpointRecord(endpoint), *(_of_endpoint(draft, endpoint) if plugged else ())]
     if entry:
         goal.recorded.append(EndpointRecord(entry.value))
         goal.former += entry.all
     if entry and (endpoint is None or opened or entry.state != PRESENT):
         goal.obsolete += [item for version in entry.all for item in _of_endpoint_as_it_was(draft, version)]
         goal.unfinished += [("endpoint", *slot)] if entry.state != PRESENT and endpoint else []
+
+
+def _is_lent_out(draft: Draft, host: Any, slot: Slot, endpoint: Endpoint) -> bool:
+    """Return whether Docker has the interface of an endpoint, or is about to. One that is gone cannot be put back."""
+    if slot in draft.lending or not host.lives(endpoint.sandbox):
+        return slot in draft.lending
+    pair = [item for item in _of_endpoint(draft, endpoint) if item.key == ("link", HOST, endpoint.host_ifname)]
+    return any(item.key == pair[0].key for item in host.observe(pair))
 
 
 def _check_options(draft: Draft, endpoint: Endpoint) -> None:
@@ -149,6 +161,10 @@ def _of_endpoint_as_it_was(draft: Draft, endpoint: Endpoint) -> Iterator[Resourc
 
 def _resources(network: Network, endpoint: Endpoint) -> Iterator[Resource]:
     found = driver(network.driver).endpoint_resources(network, endpoint)
+    if endpoint.is_lent:
+        from ._lending import lent  # few endpoints are
+
+        return lent(endpoint, found)
     if endpoint.routes or endpoint.sysctls or endpoint.secondary:
         from ._endpoint_options import completed  # few endpoints have any
 

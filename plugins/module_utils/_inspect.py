@@ -13,7 +13,7 @@ from typing import Any
 
 from ._changes import plain
 from ._ipam import counters
-from ._model import SECRET_OPTIONS, TOPOLOGY_LABEL, Endpoint, Network, Pool
+from ._model import DOCKER_LABEL, SECRET_OPTIONS, TOPOLOGY_LABEL, Endpoint, Network, Pool
 
 FILTERS = ("driver", "id", "label", "name", "scope", "type", "dangling")
 
@@ -60,10 +60,15 @@ def network(
             if member.place in live
         },
         "Options": dict(labels),
-        "Labels": {**dict(value.labels), **({TOPOLOGY_LABEL: value.topology} if value.topology else {})},
+        "Labels": {**dict(value.labels), **_marks(value)},
         "Status": {"IPAM": {"Subnets": {str(pool.subnet): counters(pool, used) for pool in counted}}},
         **({"Peers": _peers(value)} if overlay else {}),
     }
+
+
+def _marks(value: Network) -> dict[str, str]:
+    marks = {TOPOLOGY_LABEL: value.topology, DOCKER_LABEL: ",".join(value.docker)}
+    return {label: text for label, text in marks.items() if text}
 
 
 def _peers(value: Network) -> list[dict[str, str]]:

@@ -20,10 +20,12 @@ Pairs = tuple[tuple[str, str], ...]  # a dict that can be hashed, sorted by key
 Key = tuple[str, ...]
 
 TOPOLOGY_LABEL = "netloom.topology"  # a network's label that says which topology made it
+DOCKER_LABEL = "netloom.docker"  # and one that lists the networks of Docker's that it is
 PRESENT = "present"  # the state of a record that no run has left unfinished
 NAT, UNPROTECTED, ROUTED, ISOLATED = GATEWAY_MODES = ("nat", "nat-unprotected", "routed", "isolated")
 IPAM_DRIVERS = ("default", "etcd")  # else it is a Docker plugin
 SECRET_OPTIONS = ("password",)  # of address management; never shown
+LENT = "docker-plugin"  # the runtime of endpoints that Docker has asked its plugin for
 SHIM_SEAT = "host:shim"  # on a network, of the host itself
 HOST = ""  # the place of whatever is in the host's own network namespace
 HOST_SERVERS = ("host",)  # those that the host itself asks, in the place of their addresses
@@ -76,6 +78,8 @@ class Network:
     definition: str = ""  # of a plugin's network, what the plugin is told of it: one line of JSON
     node: str = ""  # where hosts share the addresses, the name of this one
     node_id: str = ""  # and a random number that another host of that name does not have
+    docker: tuple[str, ...] = ()  # the ids of the networks of Docker's that it is
+    docker_made: bool = False  # it goes with the last of them
 
     @property
     def shares_addresses(self) -> bool:
@@ -171,6 +175,12 @@ class Endpoint:
     aliases: tuple[str, ...] = ()  # further names of the container on the network, sorted
     apart: str = ""  # the interface name by which it is told from the container's first endpoint on the network
     gateways: Pairs = ()  # ipv4 and ipv6 to what its plugin has named, empty for none; else they are those of the pools
+    held: bool = False  # Docker has asked for its addresses before, and gives them back after
+
+    @property
+    def is_lent(self) -> bool:
+        """Whether its sandbox is Docker's, which moves the interface there itself: all of ours is on the host."""
+        return self.runtime == LENT
 
     @property
     def place(self) -> str:

@@ -75,6 +75,8 @@ def network(
         mac=(recorded.mac if recorded and same_driver else "") or _mac(driver, spec.name, digest),
         created=recorded.created if recorded else "",
         topology=recorded.topology if recorded else topology,
+        docker=recorded.docker if recorded else (),
+        docker_made=recorded.docker_made if recorded else False,
     )
     if ipam_driver != "default" and not known.ATTACHABLE:
         raise NetloomError("option_invalid", f"ipam_driver: driver {driver} has no addresses to share")

@@ -297,6 +297,34 @@ class Veth(Resource):
 
 
 @dataclass(frozen=True)
+class Loan(Resource):
+    """A veth pair with the host's end a port of `master`; the other is made as `ifname` on the host too, for Docker to move.
+
+    Where that is by now is Docker's business: the pair is there when our end is.
+    """
+
+    name: str
+    master: str
+    isolated: bool
+    mtu: int
+    tag: str
+    hairpin: bool
+    ifname: str = field(compare=False)
+    mac: str = field(compare=False)
+    sandbox: str = field(default="", compare=False)  # what Docker calls the place that it moves that to
+    rank = 42
+    handler = "links"
+
+    @property
+    def key(self):
+        return ("link", HOST, self.name)
+
+    @property
+    def title(self):
+        return f"interface {self.name}, lent to Docker"
+
+
+@dataclass(frozen=True)
 class Address(Resource):
     """An address with its prefix length on an interface.
 
@@ -446,6 +474,7 @@ class NetworkRecord(Resource):
             "dns": network.dns,
             "dns_servers": list(network.dns_servers),
             **_owner(network.topology),
+            **({"docker": list(network.docker)} if network.docker else {}),
         }
         if network.definition:  # it stands in what the plugin is told
             facts["definition"] = f"sha256:{hashlib.sha256(network.definition.encode()).hexdigest()[:12]}"

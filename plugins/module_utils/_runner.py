@@ -84,7 +84,7 @@ def topology_shapes(host: Host, result: Any) -> dict[str, Any]:
     for endpoint, network in result.endpoints:
         shape = endpoint_shape(host, endpoint, network)
         shapes.append({"Network": network.name, "Container": endpoint.container, **shape})
-    live = {member.place for network, members in result.networks for member in members if host.is_open(member.place)}
+    live = {member.place for network, members in result.networks for member in members if host.is_live(member)}
     return {
         "networks": [network_shape(network, members, live) for network, members in result.networks],
         "endpoints": shapes,
@@ -111,7 +111,7 @@ def endpoint_shape(host: Host, endpoint: Endpoint, network: Network) -> dict[str
     known = driver(network.driver)
     labels = labelled(endpoint.driver_opts, known.ENDPOINT_OPTIONS)
     places = _endpoints.bound(network, endpoint)
-    shape = _inspect_endpoint.endpoint(endpoint, as_seen(network), labels, places, live=host.is_open(endpoint.place))
+    shape = _inspect_endpoint.endpoint(endpoint, as_seen(network), labels, places, live=host.is_live(endpoint))
     if known.ASSIGNS and (endpoint.network, endpoint.seat) not in host.learned:
         shape.update(_inspect_endpoint.unassigned(endpoint))
     return shape

@@ -34,7 +34,8 @@ options:
   state:
     description:
       - V(present) makes the network what the options say.
-      - V(absent) removes it. A network with members is only removed with O(force=true).
+      - V(absent) removes it. A network with members, or one that Docker uses (C(docker network create -d netloom)), is only
+        removed with O(force=true).
     type: str
     choices: [present, absent]
     default: present

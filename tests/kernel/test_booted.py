@@ -29,6 +29,7 @@ PLAY = """
   gather_subset: ["!all"]
   roles:
     - role: netloom.containers.host
+      host_docker_plugin: true
   tasks:
     - name: Namespaces and networks
       netloom.containers.network_topology:
@@ -74,6 +75,8 @@ systemctl start docker.service nftables.service systemd-nspawn@mach.service
 docker import /root/image.tar busybox
 podman import /root/image.tar busybox
 docker run --detach --name box --restart always --network none busybox sleep 1000
+docker network create --driver netloom --ipam-driver netloom --subnet 10.70.0.0/24 -o network=plugged plugged
+docker run --detach --name own --restart always --network plugged --ip 10.70.0.7 busybox sleep 1000
 podman run --detach --name pod --network none busybox sh -c 'ip address show eth0; exec sleep 1000'
 """
 
@@ -158,17 +161,22 @@ def test_a_host_is_after_a_reboot_what_it_was_beside_docker_podman_and_other_fir
 
     booted.do("stop")
     booted.do("start")
-    assert booted.run("systemctl", "is-active", "netloom-restore", "docker").split() == ["active", "active"]
-    # Named namespaces were there before Docker; its containers followed.
-    order = "systemctl show --value -p ActiveEnterTimestampMonotonic netloom-restore containerd docker"
-    times = [int(word) for word in booted.run("sh", "-c", order).split()]
-    assert times == sorted(times)
+    assert (
+        booted.run("systemctl", "is-active", "netloom-restore", "netloom-docker-plugin", "docker").split()
+        == ["active"] * 3
+    )
+    # Named namespaces were there before Docker, and its plugin; its containers followed.
+    for between in ("containerd", "netloom-docker-plugin"):
+        order = f"systemctl show --value -p ActiveEnterTimestampMonotonic netloom-restore {between} docker"
+        times = [int(word) for word in booted.run("sh", "-c", order).split()]
+        assert times == sorted(times)
     rig.until(lambda: "eth0" in booted.run("docker", "exec", "box", "ip", "link"), 20)
     # Those of Podman and systemd-nspawn are back when they are started, the first before its own process runs.
     assert "netloom" not in booted.run("podman", "start", "pod")
     assert booted.run("podman", "logs", "pod").count("inet 10.50.0.4/24") == 1
     booted.run("systemctl", "start", "systemd-nspawn@mach")
     rig.until(booted.is_whole, 10)
+    booted.run("ping", "-nqc1", "-W2", "10.70.0.7")
     assert booted.seen() == before
     booted.run("ip", "netns", "exec", "web", "ping", "-nqc1", "-W2", "10.50.0.4")
     assert booted.run("ip", "netns", "exec", "r1", "cat", "/proc/sys/net/ipv4/ip_forward") == "1\n"
@@ -192,6 +200,7 @@ def test_a_host_is_after_a_reboot_what_it_was_beside_docker_podman_and_other_fir
     assert booted.is_whole()
 
     assert booted.play(PLAY)["changed"] == 0
+    booted.play(PART, "--extra-vars", "part=no_docker_plugin")
     booted.play(PART, "--extra-vars", "part=no_restore")
     assert booted.run("find", "/usr", "/etc", "-name", "*netloom*") == ""
     assert "10.50.0.80/24" in booted.run("ip", "-n", "web", "-br", "address")

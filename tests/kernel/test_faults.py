@@ -12,15 +12,20 @@ import errno
 import itertools
 import json
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_interface, ip_network
 from pathlib import Path
+from typing import Any
 
 import engine
 import netavark_plugin
 import pytest
 import rig
+from ansible_collections.netloom.containers.plugins.module_utils._apply import Outcome
+from ansible_collections.netloom.containers.plugins.module_utils._docker_calls import EndpointCall, NetworkCall, PoolId
 from ansible_collections.netloom.containers.plugins.module_utils._drivers.registry import DRIVERS, driver
 from ansible_collections.netloom.containers.plugins.module_utils._errors import NetloomError
 from ansible_collections.netloom.containers.plugins.module_utils._names import endpoint_id, network_id
@@ -28,6 +33,19 @@ from ansible_collections.netloom.containers.plugins.module_utils._netavark impor
 from ansible_collections.netloom.containers.plugins.module_utils._ports import port_specs
 from ansible_collections.netloom.containers.plugins.module_utils._routes import static_routes
 from ansible_collections.netloom.containers.plugins.module_utils._settings import interface_settings
+from ansible_collections.netloom.containers.plugins.module_utils._verbs.docker_endpoints import (
+    endpoint_created,
+    endpoint_deleted,
+    endpoint_joined,
+    endpoint_left,
+    endpoint_published,
+)
+from ansible_collections.netloom.containers.plugins.module_utils._verbs.docker_networks import (
+    network_created,
+    network_deleted,
+)
+from ansible_collections.netloom.containers.plugins.module_utils._verbs.docker_pools import address_requested
+from ansible_collections.netloom.containers.plugins.module_utils._verbs.result import Result
 from docker_plugin import DockerPlugin
 from engine import absent, attach, detach, do, namespace, network, no_namespace, no_topology, pool, present, topology
 
@@ -313,13 +331,49 @@ for each in DRIVERS:
             present("net"), before=(MADE,), damage=("nft flush ruleset", "ip -n c1 link delete eth0"), lan=True
         )
         DRIVEN[f"remove one of driver {each}"] = Case(absent("net", force=True), before=(MADE,), lan=True)
+ID, MEMBER = "5" * 64, "e" * 64  # Docker's own
+
+
+def by_docker(call: Callable[..., Any], *args: Any) -> engine.Verb:
+    """Return the verb that a call of Docker's plugin protocol is."""
+
+    def verb(*, host: Any, dry_run: bool) -> Any:
+        found = call(host, *args)
+        told = found if isinstance(found, tuple) else (found,)
+        return Result(next((each for each in told if isinstance(each, Outcome)), Outcome()))
+
+    return verb
+
+
+LENDING = by_docker(
+    network_created, NetworkCall(ID, "net", "", (), False, (pool("10.1.0.0/24", gateway="10.1.0.1"),), False)
+)
+HOLD = by_docker(partial(address_requested, gateway=False), PoolId("netloom", ip_network("10.1.0.0/24"), None), None)
+MADE_BY_DOCKER = (
+    LENDING,
+    HOLD,
+    by_docker(endpoint_created, EndpointCall(ID, MEMBER, ip_interface("10.1.0.2/24"), None, "", ())),
+)
+JOIN = by_docker(endpoint_joined, ID, MEMBER, "/run/docker/netns/1")
+PUBLISH = by_docker(endpoint_published, ID, MEMBER, port_specs(["8080:80"]))
+DOCKER = {
+    "make a network for Docker": Case(LENDING),
+    "record an endpoint of Docker's": Case(MADE_BY_DOCKER[2], before=MADE_BY_DOCKER[:2]),
+    "join for Docker": Case(JOIN, before=MADE_BY_DOCKER),
+    "change a network under Docker's endpoint": Case(
+        present("net", options={"icc": "false", "mtu": "1400"}), before=(*MADE_BY_DOCKER, JOIN, PUBLISH)
+    ),
+    "leave for Docker": Case(by_docker(endpoint_left, ID, MEMBER), before=(*MADE_BY_DOCKER, JOIN, PUBLISH)),
+    "delete for Docker": Case(by_docker(endpoint_deleted, ID, MEMBER), before=(*MADE_BY_DOCKER, JOIN)),
+    "delete a network of Docker's": Case(by_docker(network_deleted, ID), before=(*MADE_BY_DOCKER, JOIN)),
+}
 each_case = pytest.mark.parametrize(
     "case",
     [
         *(pytest.param(case, id=name) for name, case in {**CASES, **DRIVEN}.items()),
         *(
             pytest.param(case, id=name, marks=pytest.mark.packets)
-            for name, case in {**FIREWALL, **NAMES, **PLUGINS, **PLUGGED}.items()
+            for name, case in {**FIREWALL, **NAMES, **PLUGINS, **PLUGGED, **DOCKER}.items()
         ),
     ],
 )

@@ -21,6 +21,8 @@ from .._sandboxes.registry import RUNTIMES
 
 STATE_DIR = "/var/lib/netloom"
 LOCK_TIMEOUT_SECONDS = 30
+DOCKER_SOCKET = "/run/docker/plugins/netloom.sock"
+DOCKER_LOCK_TIMEOUT_SECONDS = 20  # less than Docker waits for an answer
 _AMISS, _WRONG_USE = 1, 2  # exit codes
 
 
@@ -77,19 +79,18 @@ def _parser(version: str) -> Parser:
     )
     verifying.add_argument("--json", action="store_true", help="name and lines of each network")
     _add_restore(verbs.add_parser("restore", parents=[common], help="bring back what the records list"))
+    plugin = verbs.add_parser("docker-plugin", parents=[common], help="serve Docker as its plugin netloom")
+    plugin.add_argument(
+        "--socket", metavar="PATH", type=_directory, default=DOCKER_SOCKET, help=f"where ({DOCKER_SOCKET})"
+    )
+    _add_lock_timeout(plugin, DOCKER_LOCK_TIMEOUT_SECONDS)
     return parser
 
 
 def _add_restore(restoring: argparse.ArgumentParser) -> None:
     restoring.add_argument("--json", action="store_true", help="what was done, in JSON")
     restoring.add_argument("--dry-run", action="store_true", help="say what would be done, and change nothing")
-    restoring.add_argument(
-        "--lock-timeout",
-        metavar="SECONDS",
-        type=_seconds,
-        default=LOCK_TIMEOUT_SECONDS,
-        help=f"how long to wait for somebody else who changes something ({LOCK_TIMEOUT_SECONDS})",
-    )
+    _add_lock_timeout(restoring, LOCK_TIMEOUT_SECONDS)
     one = restoring.add_mutually_exclusive_group()
     one.add_argument("--container", metavar="NAME", help="only what this container is attached to")
     one.add_argument("--netns", metavar="NAME", help="the same for a named network namespace")
@@ -99,6 +100,16 @@ def _add_restore(restoring: argparse.ArgumentParser) -> None:
     )
     one.add_argument("--early", action="store_true", help="everything, and no container engine is asked: none runs yet")
     restoring.add_argument("--runtime", choices=RUNTIMES, default="auto", help="what knows the container")
+
+
+def _add_lock_timeout(parser: argparse.ArgumentParser, seconds: int) -> None:
+    parser.add_argument(
+        "--lock-timeout",
+        metavar="SECONDS",
+        type=_seconds,
+        default=seconds,
+        help=f"how long to wait for somebody else who changes something ({seconds})",
+    )
 
 
 def _directory(text: str) -> str:
@@ -165,4 +176,16 @@ def _restore(asked: Any) -> int:
     return _AMISS if result.failures else 0
 
 
-_VERBS = {"list": _list, "inspect": _inspect, "verify": _verify, "restore": _restore}
+def _docker_plugin(asked: Any) -> int:
+    from . import serving
+
+    return serving.serve(asked.socket, asked.state_dir, asked.lock_timeout)
+
+
+_VERBS = {
+    "list": _list,
+    "inspect": _inspect,
+    "verify": _verify,
+    "restore": _restore,
+    "docker-plugin": _docker_plugin,
+}

@@ -67,7 +67,7 @@ _TABLES = f"""
     PRAGMA user_version = {SCHEMA};
     COMMIT;
 """
-_REMEMBERED = ("networks", "endpoints", "namespaces", "plugins")
+_REMEMBERED = ("networks", "endpoints", "namespaces", "subnets", "plugins")  # Docker's pools are subnets of no network
 
 
 @dataclass(frozen=True)

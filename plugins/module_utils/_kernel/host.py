@@ -338,12 +338,23 @@ class Host(Seam, Interfaces):
 
     def lives(self, sandbox: Sandbox | None) -> bool:
         """Return whether a recorded sandbox is still there, as far as can be told without opening it."""
-        if sandbox is None or sandbox.boot_id != netns.boot_id():
+        if sandbox is None or not sandbox.key or sandbox.boot_id != netns.boot_id():
             return False
+        if not sandbox.inode:
+            return True  # lent to Docker, which says when it is over
         try:
             return os.stat(sandbox.key).st_ino == sandbox.inode
         except OSError:
             return False
+
+    def is_live(self, member: Endpoint) -> bool:
+        """Return whether the sandbox of an endpoint is there for this task, or its interface is lent to Docker."""
+        return self.lives(member.sandbox) if member.is_lent else self.is_open(member.place)
+
+    @staticmethod
+    def boot_id() -> str:
+        """Return what tells this boot from all others."""
+        return netns.boot_id()
 
     def processes(self, names: Iterable[str]) -> dict[str, list[int]]:
         """Return the PIDs of the processes in named network namespaces, by name; those without any are left out."""

@@ -16,7 +16,7 @@ from .._changes import Change
 from .._errors import NetloomError
 from .._model import HOST
 from .._names import outer_mac
-from .._resources import Bridge, Up, Veth
+from .._resources import Bridge, Loan, Up, Veth
 from .._sublinks import Sublink, Vlan
 from . import messages
 
@@ -33,6 +33,10 @@ def apply(host: Any, changes: Sequence[Change]) -> None:
             _set_up(host, resource, change.after is not None)
         elif isinstance(resource, (Sublink, Vlan)):
             _change_sublink(host, change, resource)
+        elif isinstance(resource, Loan) and change.after is not None:
+            from . import loans  # few endpoints are lent
+
+            loans.make(host, change.before, resource)  # type: ignore[arg-type]
         elif change.after is None:
             _remove(host, change.before)
         elif isinstance(resource, Bridge):
@@ -52,7 +56,7 @@ def _change_sublink(host: Any, change: Change, resource: Sublink | Vlan) -> None
 
 
 def _removes_endpoint(change: Change) -> bool:
-    return change.after is None and isinstance(change.before, Veth)
+    return change.after is None and isinstance(change.before, (Veth, Loan))
 
 
 def _make_bridge(host: Any, before: Bridge | None, after: Bridge) -> None:

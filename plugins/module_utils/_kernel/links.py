@@ -17,7 +17,7 @@ from typing import Any
 from .._changes import Change
 from .._model import HOST
 from .._names import outer_mac
-from .._resources import Bridge, Link, Resource, Up, Veth
+from .._resources import Bridge, Link, Loan, Resource, Up, Veth
 from .._sublinks import Sublink, Vlan
 from . import netlink
 from .netlink import IFF_UP, LinkState
@@ -30,6 +30,10 @@ def observe(host: Any, wanted: Sequence[Resource]) -> Iterator[Resource]:
             yield from _bridge(host, resource)
         elif isinstance(resource, Veth):
             yield from _veth(host, resource)
+        elif isinstance(resource, Loan):
+            from . import loans  # few endpoints are lent
+
+            yield from loans.observe(host, resource)
         elif isinstance(resource, (Sublink, Vlan)):
             from . import sublinks  # few networks have any
 

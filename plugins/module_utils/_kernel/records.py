@@ -48,6 +48,13 @@ class Records:
     def network_names(self) -> list[str]:
         return [name for (name,) in self.database.rows("SELECT name FROM networks ORDER BY name")]
 
+    def docker_network(self, identity: str) -> Entry | None:
+        """Return the network that is one of Docker's, by the id that Docker gave it."""
+        if not identity.isalnum():  # no wildcard
+            return None
+        found = self._networks("spec LIKE ?", f'%"{identity}"%')
+        return next((entry for entry in found if identity in entry.value.docker), None)
+
     def networks_of(self, topology: str) -> list[Entry]:
         """Return the networks that a topology made."""
         return self._networks("topology = ? ORDER BY name", topology)
@@ -104,6 +111,12 @@ class Records:
     def leases(self, network: str) -> leases.RecordedLeases:
         """Return who holds which address of a network."""
         return leases.RecordedLeases(self.database, network)
+
+    def docker_pools(self) -> Any:
+        """Return the subnets that Docker has asked for without a network, as `docker_pools.DockerPools`."""
+        from . import docker_pools  # only Docker's plugin asks
+
+        return docker_pools.DockerPools(self.database)
 
     def namespace(self, name: str) -> Entry | None:
         """Return what is recorded of a namespace, as a `NamespaceRecord`."""

@@ -37,7 +37,7 @@ def endpoint_present(host: Any, spec: EndpointSpec, *, dry_run: bool = False) ->
     endpoint = draft_endpoint(draft, host, network, spec)
     outcome = converge(goal_of(draft, host), host, dry_run=dry_run)
     endpoint = host.as_learned(endpoint)
-    if not host.is_open(endpoint.place):
+    if not host.is_live(endpoint):
         outcome = replace(
             outcome,
             warnings=(*outcome.warnings, f"container: {endpoint.container} does not run; its endpoint is pending"),

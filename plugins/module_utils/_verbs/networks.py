@@ -19,7 +19,7 @@ from .._draft_networks import draft_connected, draft_network, drop_network
 from .._drivers.registry import driver
 from .._errors import NetloomError
 from .._goal import goal_of
-from .._model import PRESENT, EndpointSpec, Network, NetworkSpec
+from .._model import HOST, PRESENT, EndpointSpec, Network, NetworkSpec
 from .._subnets import Occupied
 from .contention import contended
 from .crowds import crowded
@@ -110,6 +110,12 @@ def drift(host: Any, network: Network, of_host: Occupied, besides: Collection[st
         for member in result.members
         if member.place not in result.live
     ]
+    lines += [
+        f"endpoint of {member.container} on network {network.name} has lost its interface, {member.host_ifname};"
+        " disconnect and connect its container in Docker"
+        for member in result.members
+        if member.is_lent and member.place in result.live and not host.find_index(HOST, member.host_ifname)
+    ]
     return tuple(lines)
 
 
@@ -117,5 +123,5 @@ def _result(draft: Draft, host: Any, outcome: Outcome, network: Network) -> Resu
     """Return the network with its members as the records have them, or where nothing was written, as planned."""
     learned(draft, host)
     members = tuple(sorted(draft.members(network.name).values(), key=lambda member: member.seat))
-    live = frozenset(member.place for member in members if host.is_open(member.place))
+    live = frozenset(member.place for member in members if host.is_live(member))
     return Result(outcome, as_recorded(draft, network), members=members, live=live)

@@ -167,7 +167,7 @@ def _together(host: Any, pending: dict[Slot, Endpoint], items: Sequence[Item], *
     warnings: list[str] = []
     for one in networks:
         members = tuple(draft.members(one.name).values())
-        pending.update({(one.name, member.seat): member for member in members if not host.is_open(member.place)})
+        pending.update({(one.name, member.seat): member for member in members if not host.is_live(member)})
         warnings += crowded(host, one, members)
     forwarding = [one for one in networks if driver(one.driver).BRIDGED and not one.internal]
     warnings += host.forward_drops(forwarding) if forwarding else ()

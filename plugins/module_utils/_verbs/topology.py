@@ -191,6 +191,10 @@ def _refuse_foreign_members(draft: Draft, spec: TopologySpec, unlisted: Iterable
                 "network_in_use",
                 f"purge: network {name} has members that topology {spec.name} did not attach: {names}; detach them first",
             )
+        entry = draft.network_entry(name)
+        if entry and entry.value.docker:
+            ids = ", ".join(each[:12] for each in entry.value.docker)
+            raise NetloomError("network_in_use", f"purge: network {name} is Docker's {ids}; docker network rm it first")
 
 
 def _drop_namespaces(draft: Draft, host: Any, spec: TopologySpec) -> None:
@@ -233,6 +237,6 @@ def _warnings(draft: Draft, host: Any, names: Iterable[str], slots: Iterable[Slo
     for network in networks:
         yield from crowded(host, network, tuple(draft.members(network.name).values())) if network else ()
     members = (draft.endpoint(slot) for slot in slots)
-    pending = [member.container for member in members if member and not host.is_open(member.place)]
+    pending = [member.container for member in members if member and not host.is_live(member)]
     if pending:
         yield f"attachments: {', '.join(pending)} {'do' if len(pending) > 1 else 'does'} not run, so what they are attached to is pending"
