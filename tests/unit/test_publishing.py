@@ -85,6 +85,12 @@ def test_the_readme_does_not_install_ansible():
     assert not re.search(r"pip install ansible", README)
 
 
+def test_the_changelog_has_the_version_that_is_built():
+    releases = yaml.safe_load((ROOT / "changelogs/changelog.yaml").read_text())["releases"]
+    assert GALAXY["version"] in releases
+    assert f'<a id="v{GALAXY["version"].replace(".", "-")}"></a>' in (ROOT / "CHANGELOG.md").read_text()
+
+
 def test_there_are_no_dependencies_on_other_collections():
     assert GALAXY["dependencies"] == {}
 
