@@ -87,6 +87,8 @@ def network(
     else:
         mtu = _mtu(result, recorded if same_driver else None, facts)
         result = replace(result, ifname=_bridge_name(result, others), mtu=mtu)
+        # What is on its own bridge is no conflict: the records may be lost. A bridge that is not ours is refused later.
+        others = replace(others, besides={*others.besides, *facts.of_interface(result.ifname)})
     pools = _pools(spec, result, recorded, others, facts)
     result = replace(result, pools=pools, enable_ipv6=any(pool.subnet.version == 6 for pool in pools))
     known.check(result)

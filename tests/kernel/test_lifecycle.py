@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sqlite3
 from pathlib import Path
 
@@ -331,3 +332,23 @@ def test_a_bridge_that_is_full_takes_no_more_and_nothing_is_left_of_the_attempt(
     assert (rig.run("ip", "-j", "link").stdout, engine.picture("c1").sections["records"]) == before
     rig.run("ip", "link", "delete", "p7")
     assert do(attach("net", "c1"))
+
+
+def test_a_network_whose_records_are_lost_is_taken_up_again():
+    rig.netns("c1")
+    do(present("net", "10.1.0.0/24"), attach("net", "c1", ipv4="10.1.0.9"))
+    shutil.rmtree(rig.STATE_DIR)
+    links = rig.run("ip", "-o", "link").stdout
+    assert sandwich(present("net", "10.1.0.0/24")) == ["create network net"]
+    assert rig.run("ip", "-o", "link").stdout == links
+    sandwich(attach("net", "c1", ipv4="10.1.0.9"))
+    assert drift("net") == []
+
+
+def test_a_subnet_on_a_bridge_of_somebody_else_stays_a_conflict():
+    do(present("net", "10.1.0.0/24"))
+    name = engine.bridge("net")
+    do(absent("net"))
+    rig.run("ip", "link", "add", name, "type", "bridge")
+    rig.run("ip", "address", "add", "10.1.0.1/24", "dev", name)
+    assert refusal(present("net", "10.1.0.0/24")).code == "invalid_ifname"
