@@ -25,8 +25,9 @@ USUAL = {
     "dns_servers": ["host"],
     "ipam_driver": "default",
     "type": "unicast",
+    "state": "as asked",
 }
-INNER = frozenset({"digest", "master", "place", "request", "sandbox", "state", "tag"})
+INNER = frozenset({"digest", "master", "place", "request", "sandbox", "tag"})
 
 
 def difference(changes: Iterable[Change]) -> dict[str, str]:
@@ -69,7 +70,7 @@ def _whole(change: Change) -> str:
     for name, value in sorted(_flat(change.resource.facts()), key=_order):
         text = spoken(value)
         special = USUAL[name] != value if name in USUAL else bool(value)
-        if special and name not in INNER and not said.issuperset(text.split()):
+        if special and name.partition(".")[0] not in INNER and not said.issuperset(text.split()):
             facts.append(f"{name} {text}")
     if not facts:
         return printable(title)

@@ -484,7 +484,7 @@ NOT_THERE = {
     "nearest plugin": (present("net", driver="lbplugin"), "(did you mean lbplug?)"),
     "what there is": (
         present("net", driver="x"),
-        "available: bridge, macvlan, ipvlan, overlay, host, null, and the plugins",
+        "available: bridge, macvlan, ipvlan, overlay, host, null, cni, netavark:NAME, and the plugins",
     ),
     "where": (
         present("net", driver="x"),

@@ -13,10 +13,10 @@ import re
 
 from .._errors import NetloomError
 from .._model import Network
-from .._names import nearest
 
-# Besides, a driver can be somebody else's plugin: `cni`, `netavark:NAME`, or the name of a Docker plugin.
 DRIVERS = ("bridge", "macvlan", "ipvlan", "overlay", "host", "null")
+# Besides, a driver can be the name of a Docker plugin.
+AVAILABLE = (*DRIVERS, "cni", "netavark:NAME")
 
 _PLUGIN_NAME = re.compile(
     r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}(/[A-Za-z0-9_.-]{1,127})?(:[A-Za-z0-9_.-]{1,63})?", re.ASCII
@@ -72,15 +72,10 @@ def driver(name: str):
         from . import remote
 
         return remote
-    raise NetloomError("driver_not_found", f"driver: {name!a} is not a driver; {available(name)}")
+    raise NetloomError("driver_not_found", f"driver: {name!a} is not a driver; available: {', '.join(AVAILABLE)}")
 
 
 def as_seen(network: Network) -> Network:
     """Return a network as it is shown: where a plugin chooses the addresses, with the subnets that are known of it."""
     seen = getattr(driver(network.driver), "as_seen", None)
     return seen(network) if seen else network
-
-
-def available(name: str) -> str:
-    """Return words for which drivers there are, for somebody who asked for `name`."""
-    return f"available: {', '.join(DRIVERS)}, and plugins (cni, netavark:NAME, Docker plugins){nearest(name, DRIVERS)}"

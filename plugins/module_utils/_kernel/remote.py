@@ -17,7 +17,7 @@ from typing import Any
 
 from .. import _docker_plugins as protocol
 from .._changes import Change
-from .._drivers.registry import DRIVERS
+from .._drivers.registry import AVAILABLE
 from .._errors import NetloomError
 from .._model import HOST, IPAM_DRIVERS
 from .._names import nearest
@@ -41,7 +41,7 @@ def find_named(driver: str, option: str) -> None:
     if discovery.locate(driver) is None:
         known = discovery.names()
         there = f"and the plugins {', '.join(known)}" if known else "and no plugin"
-        kind, builtin = ("a driver", DRIVERS) if option == "driver" else ("an IPAM driver", IPAM_DRIVERS)
+        kind, builtin = ("a driver", AVAILABLE) if option == "driver" else ("an IPAM driver", IPAM_DRIVERS)
         raise NetloomError(
             "driver_not_found",
             f"{option}: {driver!a} is not {kind}{nearest(driver, [*builtin, *known])}; available: {', '.join(builtin)},"

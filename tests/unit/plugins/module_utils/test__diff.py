@@ -13,6 +13,7 @@ from pathlib import Path
 from ansible_collections.netloom.containers.plugins.module_utils._changes import Change, plan
 from ansible_collections.netloom.containers.plugins.module_utils._diff import difference
 from ansible_collections.netloom.containers.plugins.module_utils._model import HOST, Endpoint, Network, Pool
+from ansible_collections.netloom.containers.plugins.module_utils._plugins import PluginNetwork
 from ansible_collections.netloom.containers.plugins.module_utils._resources import (
     Address,
     Bridge,
@@ -20,6 +21,7 @@ from ansible_collections.netloom.containers.plugins.module_utils._resources impo
     NetworkRecord,
     Route,
     Sysctl,
+    Up,
     Veth,
 )
 from hypothesis import given
@@ -42,6 +44,12 @@ def shown(diff):
     """Return what Ansible shows of a diff, but for its three first lines."""
     before, after = (diff[side].splitlines() for side in ("before", "after"))
     return list(difflib.unified_diff(before, after, lineterm=""))[3:]
+
+
+def test_of_what_a_plugin_is_told_the_line_has_the_name_and_of_what_comes_up_that_it_does():
+    new = [PluginNetwork("weave", "web", '{"zone":"blue"}'), Up(HOST, "br0")]
+    lines = ["network web of plugin weave\n", "br0 (state up)\n"]
+    assert difference(Change(None, item) for item in new) == {"before": "", "after": "".join(lines)}
 
 
 def test_nothing_is_no_text():
