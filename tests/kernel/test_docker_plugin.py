@@ -10,6 +10,7 @@ import json
 import socket
 import sys
 import time
+from pathlib import Path
 
 import pytest
 import rig
@@ -112,7 +113,8 @@ def docker(new_host):
     needs("dockerd", "docker", "containerd", "runc")
     docker = Plugged(new_host(), "docker", *DOCKER)
     docker.host.run("sh", "-c", f"{MORE} && tar -c . >/root/image.tar")
-    zipapp = base64.b64encode(_zipapp.zipapp(f"{sys.executable} -I")).decode()
+    python = Path(sys.executable)  # of the environment, whose own folder has no blank in its name
+    zipapp = base64.b64encode(_zipapp.zipapp(f"{python.parent.resolve() / python.name} -I")).decode()
     docker.host.run("sh", "-c", f"base64 -d >{COMMAND} && chmod 755 {COMMAND}", stdin=zipapp)
     docker.start_plugin()
     start_dockerd(docker.host)

@@ -211,7 +211,7 @@ class Speaker(Site):
         self.run("sh", "-c", 'cd /run/frr && for each; do kill -9 "$(cat $each.pid)"; done', "sh", *daemons)
 
 
-def until(true: Callable[[], object], seconds: float = 100) -> None:
+def until(true: Callable[[], object], seconds: float = 180) -> None:
     """Wait until hosts have told each other. To look is a process each time, so not as often as `rig.until` does.
 
     A bgpd that has tried three times to reach a zebra that was down tries again a minute later (FRR's lib/zclient.c).
