@@ -460,7 +460,7 @@ def test_an_answer_that_is_lost_on_its_way_costs_nothing(servers, lost):
 def test_a_claim_of_which_nobody_knows_whether_it_was_made_is_found_again(servers, made):
     way = etcd.Way(servers.urls[0])
     one, two = Site(1, [way.url]), Site(2, servers.urls)
-    one.do(one.net(SUBNET, ipam={"timeout": "1"}))
+    one.do(one.net(SUBNET, ipam={"timeout": "2"}))
     one.container("a")
     way.breaks = made
     with pytest.raises(NetloomError) as caught:

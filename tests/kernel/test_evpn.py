@@ -24,7 +24,8 @@ from test_overlay_hosts import BROADCAST, ETH_P_ARP, Site, _frames, _heard, _is_
 
 ROLE = Path(__file__).parents[2] / "roles" / "overlay_evpn"
 ZEBRA = "/usr/lib/frr/zebra"
-SWEPT = f"zebra_wrap={ROLE / 'files' / 'evpn-sweep'}"
+SWEEP = "/usr/local/sbin/evpn-sweep"  # the folder of a checkout may have a blank in its name
+SWEPT = f"zebra_wrap={SWEEP}"
 EVERYBODY = "00:00:00:00:00:00"
 PEERS = "198.51.100.1,198.51.100.2"
 MAC = "02:42:0a:01:00:02"
@@ -191,6 +192,7 @@ class Speaker(Site):
         template = jinja2.Environment(trim_blocks=True, keep_trailing_newline=True).from_string(
             (ROLE / "templates" / "frr.conf.j2").read_text(encoding="utf-8")
         )
+        self.run("cp", ROLE / "files" / "evpn-sweep", SWEEP)
         self.write("/etc/frr/frr.conf", template.render(values))
         lines = ["bgpd=yes", "bfdd=yes", "watchfrr_options='--min-restart-interval 1 --interval 1'"]
         self.write("/etc/frr/daemons", "\n".join([*lines, SWEPT, ""]))
