@@ -121,13 +121,10 @@ def _carry_out(
             _verify(desired, host, scope, {change.resource.handler for change in in_kernel})
         with host.stage("announce"):
             host.announce(in_kernel)
-        finished = sorted(touched.union(unfinished))
         with host.stage("write records"):
-            told = _learned(desired, host)
-            finished = sorted({*finished, *told})
-            resumed = (
-                item for item in desired if isinstance(item, EndpointRecord) and item.key in {*unfinished, *told}
-            )
+            resuming = {*unfinished, *_learned(desired, host)}
+            finished = sorted(touched.union(resuming))
+            resumed = (item for item in desired if isinstance(item, EndpointRecord) and item.key in resuming)
             made = [_as_made(change, host) for change in (*(Change(item, item) for item in resumed), *changes)]
             host.execute("write the records", host.records.complete, made, finished, _released(desired, scope))
     except BaseException as exc:

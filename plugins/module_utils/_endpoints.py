@@ -139,7 +139,7 @@ def default_routes(place: str, plugged: Iterable[tuple[Endpoint, Network]]) -> I
             if _leads_out_by_plugin(version, endpoint, network):
                 break
             routes = _default_route(place, version, destination, endpoint, network)
-            found += (replace(route, beside=beside) for route in routes)
+            found += (replace(route, beside=beside) for route in routes) if beside else routes
             if found and found[-1].otherwise is None:
                 break
         while len(found) > 1:
