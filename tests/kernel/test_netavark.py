@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
 from functools import partial
 from pathlib import Path
 
@@ -267,6 +268,20 @@ def test_members_of_a_macvlan_of_netavark_are_on_the_wire_of_its_parent(lan):
     assert rig.pings("c1", lan.neighbour)
     do(detach("net", "c1"))
     assert links("c1") == set()
+
+
+@needs_netavark
+def test_a_mac_address_that_is_taken_for_a_while_is_waited_for(lan):
+    wire = pool("198.51.100.0/24", gateway="198.51.100.254")
+    do(present("net", wire, driver="netavark:macvlan", options={"parent": lan.ifname, "mode": "bridge"}))
+    mac = "02:00:00:00:00:0a"
+    rig.run("ip", "link", "add", "link", lan.ifname, "name", "m0", "address", mac, "type", "macvlan", "mode", "bridge")
+    rig.run("ip", "link", "set", "m0", "up")
+    refused = refusal_of(attach("net", "c1", mac=mac))
+    assert refused.code == "driver_error" and "os error 98" in refused.message and links("c1") == set()
+    with subprocess.Popen(["sh", "-c", "sleep 0.5; ip link delete m0"]):
+        do(attach("net", "c1", mac=mac))
+    assert rig.pings("c1", lan.neighbour) and links("c1") == {"eth0"}
 
 
 @needs_netavark
