@@ -305,6 +305,20 @@ def test_addresses_and_macs_that_are_asked_for_are_had():
     engine.same(rig.snapshot(records_as_bytes=False), before, "the plugin had no such address")
 
 
+def test_a_mac_address_that_is_taken_for_a_while_is_waited_for(lan):
+    mac = "02:00:00:00:00:0a"
+    subnet = pool(ranges=[[{"subnet": "198.51.100.0/24", "rangeStart": "198.51.100.64"}]])
+    do(cni(takes({"type": "macvlan", "master": lan.ifname, "ipam": subnet}, "mac")))
+    rig.run("ip", "link", "add", "link", lan.ifname, "name", "m0", "address", mac, "type", "macvlan", "mode", "bridge")
+    rig.run("ip", "link", "set", "m0", "up")
+    with pytest.raises(engine.NetloomError, match="address already in use"):
+        do(attach("net", "c1", mac=mac))
+    assert links("c1") == ["lo"] and leases() == []
+    with subprocess.Popen(["sh", "-c", "sleep 0.5; ip link delete m0"]):
+        do(attach("net", "c1", mac=mac))
+    assert rig.pings("c1", lan.neighbour)
+
+
 def test_what_no_plugin_takes_is_refused_before_anything_is_touched():
     do(cni(bridge()))
     for option, capability, asked in (

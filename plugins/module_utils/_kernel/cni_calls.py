@@ -8,6 +8,7 @@ Collection-private. Floor 4.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -21,6 +22,7 @@ from .._frozen import dataclass
 from .._names import nearest
 from . import programs
 
+_TAKEN = "address already in use"  # as Go has the error
 _TRY_AGAIN_SECONDS = (0.1, 0.5, 1.0)  # how long a plugin is given that is not ready for a moment, between tries
 
 
@@ -95,7 +97,9 @@ def call(command: str, config: Mapping[str, Any], attachment: Attachment, way: W
             break
         code, words = _cni_results.failure(ran.status, ran.stdout, ran.stderr)
         if code != _cni_results.TRY_AGAIN or pause is None:
-            raise NetloomError("driver_error", f"{what}: {words}")
+            # A MAC address is taken (macvlan) until the kernel is done with the namespace of a container that was restarted.
+            passing = OSError(errno.EADDRINUSE, words) if command == "ADD" and _TAKEN in words else None
+            raise NetloomError("driver_error", f"{what}: {words}") from passing
         time.sleep(pause)
     return _cni_results.result(ran.stdout, what) if command == "ADD" else None
 
