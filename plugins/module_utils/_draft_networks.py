@@ -254,7 +254,8 @@ def draft_namespace(
 ) -> None:
     """Have there be a named namespace, with `settings` (path to value); one that is not there will belong to `topology`.
 
-    One that has to be made is recorded, unless that is to have it `again`: whoever made it first has it.
+    One that has to be made is recorded, unless that is to have it `again`: whoever made it first has it. Without that, one
+    that has gone has the settings as well that it is recorded with.
 
     :raises NetloomError: option_invalid, a namespace has no such setting.
     """
@@ -264,6 +265,8 @@ def draft_namespace(
         draft.kept.add(name)
     if not there:
         host.promise(name)
+        if entry and not again:
+            settings = tuple({**dict(entry.value.settings), **dict(settings)}.items())
     if settings:
         from ._draft_settings import draft_settings  # few namespaces have any
 

@@ -13,7 +13,7 @@ from typing import Any
 from ._draft import Draft
 from ._errors import NetloomError
 from ._model import Pairs
-from ._settings import OPTION, path_of
+from ._settings import OPTION, in_order, path_of
 
 
 def refuse_unknown(host: Any, place: str, sysctls: Pairs) -> None:
@@ -43,4 +43,4 @@ def draft_settings(draft: Draft, host: Any, name: str, settings: Pairs) -> None:
     for path, _value in settings:
         if path in faults:
             raise NetloomError("option_invalid", f"{OPTION}.{path.replace('/', '.')}: {faults[path]}")
-    draft.settings[name] = settings
+    draft.settings[name] = in_order(dict(settings))

@@ -70,7 +70,12 @@ def namespace_settings(values: Mapping[Any, Any], option: str = OPTION) -> Pairs
         if isinstance(value, (bool, float, list, dict)) or value is None or not text or "\0" in text:
             raise NetloomError("option_invalid", f"{where}: {value!r} is neither text nor a whole number")
         _put(found, path, text, where)
-    return tuple(sorted(found.items(), key=lambda item: (item[0].rpartition("/")[2] not in _FIRST, item[0])))
+    return in_order(found)
+
+
+def in_order(settings: Mapping[str, str]) -> Pairs:
+    """Return settings (path to value) in the order to write them."""
+    return tuple(sorted(settings.items(), key=lambda item: (item[0].rpartition("/")[2] not in _FIRST, item[0])))
 
 
 def path_of(name: str, ifname: str) -> str:

@@ -41,7 +41,8 @@ options:
       - They are set once the namespace is there. A setting that the kernel does not have in a namespace is an error,
         before anything is made.
       - A setting that is not given stays as it is, also one that an earlier task has set.
-      - Those that were given are recorded, and come back with the namespace after a reboot where that is restored.
+      - Those that were given are recorded, and come back with the namespace where it has gone and a task makes it anew, or
+        a reboot is restored.
     type: dict
 extends_documentation_fragment:
   - netloom.containers._attributes

@@ -51,6 +51,15 @@ def test_settings_that_are_not_given_any_more_stay():
     assert os.listdir(rig.STATE_DIR) == []
 
 
+def test_a_namespace_that_has_gone_comes_back_with_its_settings():
+    do(namespace("c1", ROUTER))
+    rig.run("ip", "netns", "delete", "c1")
+    made = sandwich(namespace("c1", {"net.ipv4.conf.all.accept_redirects": 1}))
+    assert {"create network namespace c1", "set sysctl net.ipv4.ip_forward in c1"} <= set(made)
+    values = [setting("c1", f"net/ipv4/{path}") for path in ("ip_forward", "conf/all/accept_redirects")]
+    assert values == ["1", "1"]
+
+
 @pytest.mark.parametrize("there", [True, False])
 @pytest.mark.parametrize(
     ("name", "reason"),
