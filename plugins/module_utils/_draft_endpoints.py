@@ -43,24 +43,12 @@ def draft_endpoint(draft: Draft, host: Any, network: Network, spec: EndpointSpec
     recorded = _meant(members, spec)
     if found is None and recorded is None:
         raise host.not_found(spec.container, spec.runtime)
-    sandbox, place = None, recorded.place if recorded else f"{found.runtime}:{found.name}"
-    if found is not None and (found.path is not None or recorded is None):
-        sandbox = host.open(place, found)
-        if recorded and recorded.runtime == "pid" and not same_sandbox(recorded.sandbox, sandbox):
-            raise NetloomError(
-                "netns_invalid",
-                f"container: process {spec.container} is another one than the one that was attached;"
-                " state=absent frees what that one had",
-            )
+    place = recorded.place if recorded else f"{found.runtime}:{found.name}"
+    sandbox = _opened(host, spec, place, found, recorded)
     apart = recorded.apart if recorded else _apart(members, place, spec)
     slot = (network.name, seat_of(place, apart))
-    ifnames: set[str] = set()
-    if sandbox is not None and (recorded is None or spec.ifname or spec.driver_opts):
-        ifnames = set(host.interfaces(place)).difference(draft.freed_ifnames(place))
-        ifnames |= {other.ifname for other in draft.at(place) if (other.network, other.seat) != slot}
-        if recorded and recorded.sandbox and recorded.sandbox.cookie == sandbox.cookie:
-            ifnames.discard(recorded.ifname)
-    if driver(network.driver).ON_PARENT:
+    known = driver(network.driver)
+    if known.on_parent:
         from ._draft_parents import check_member
 
         check_member(draft, host, network, slot[1], spec.mac)
@@ -81,7 +69,7 @@ def draft_endpoint(draft: Draft, host: Any, network: Network, spec: EndpointSpec
         (found.runtime, found.name) if found else ("", ""),
         sandbox or (recorded.sandbox if recorded else None),
         draft.leases(network.name),
-        ifnames,
+        _ifnames(draft, host, slot, place, spec, sandbox, recorded),
         topology,
         ipv6=not off,
         apart=apart,
@@ -105,13 +93,49 @@ def draft_endpoint(draft: Draft, host: Any, network: Network, spec: EndpointSpec
         from ._draft_ports import with_ports  # few endpoints have any
 
         endpoint = with_ports(draft, host, network, endpoint, spec)
-    if driver(network.driver).PLUGIN:
-        from ._draft_plugins import check_asked, prove
+    known.check_endpoint(network, endpoint)
+    if known.plugin:
+        from ._draft_plugins import prove
 
-        check_asked(network, endpoint)
         prove(host, network, ready=recorded is None)
     draft.put(endpoint)
     return endpoint
+
+
+def _opened(host: Any, spec: EndpointSpec, place: str, found: Any, recorded: Endpoint | None) -> Sandbox | None:
+    """Return the sandbox of a container, None if it does not run.
+
+    :raises NetloomError: netns_invalid, a process has the number of the one that was attached.
+    """
+    if found is None or (found.path is None and recorded is not None):
+        return None
+    sandbox = host.open(place, found)
+    if recorded and recorded.runtime == "pid" and not same_sandbox(recorded.sandbox, sandbox):
+        raise NetloomError(
+            "netns_invalid",
+            f"container: process {spec.container} is another one than the one that was attached;"
+            " state=absent frees what that one had",
+        )
+    return sandbox
+
+
+def _ifnames(
+    draft: Draft,
+    host: Any,
+    slot: Slot,
+    place: str,
+    spec: EndpointSpec,
+    sandbox: Sandbox | None,
+    recorded: Endpoint | None,
+) -> set[str]:
+    """Return the names that interfaces of others have in a sandbox, as far as it matters for an endpoint."""
+    if sandbox is None or not (recorded is None or spec.ifname or spec.driver_opts):
+        return set()
+    found = set(host.interfaces(place)).difference(draft.freed_ifnames(place))
+    found |= {other.ifname for other in draft.at(place) if (other.network, other.seat) != slot}
+    if recorded and recorded.sandbox and recorded.sandbox.cookie == sandbox.cookie:
+        found.discard(recorded.ifname)
+    return found
 
 
 def _has_no_ipv6(draft: Draft, host: Any, place: str) -> bool:

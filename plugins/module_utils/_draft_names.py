@@ -39,7 +39,7 @@ def with_dns(draft: Draft, host: Any, spec: NetworkSpec, network: Network, recor
         raise NetloomError("option_invalid", f"dns: true is not possible: {obstacle}")
     network = replace(network, dns=False, dns_given=given is not None, dns_servers=servers)
     # On the wire of an interface everybody else who is there could ask as well: only where that is asked for.
-    if obstacle or given is False or not (given or driver(network.driver).BRIDGED):
+    if obstacle or given is False or not (given or driver(network.driver).bridged):
         return network
     if recorded is not None and not _obstacle(recorded) and (recorded.dns or given is None):
         return replace(network, dns=recorded.dns)
@@ -56,9 +56,7 @@ def _obstacle(network: Network) -> str:
     """Return why no name server can serve a network, empty if one can."""
     if network.name in PREDEFINED:
         return f"on the predefined network {network.name} members have no names"
-    # A driver without this function has no address of the host on its networks.
-    addresses = getattr(driver(network.driver), "host_addresses", None)
-    if addresses is None or not addresses(network):
+    if not driver(network.driver).host_addresses(network):
         return f"the host has no address on network {network.name} at which it could be asked"
     if "," in network.ifname:
         return f"to dnsmasq, the bridge's name {network.ifname} is a list"

@@ -81,7 +81,7 @@ def draft_network(
     entry = draft.network_entry(spec.name)
     recorded = entry.value if entry else None
     addresses = spec.ipam_driver or (recorded.ipam_driver if recorded else "default")
-    asked, by_plugin = spec, addresses not in IPAM_DRIVERS
+    by_plugin = addresses not in IPAM_DRIVERS
     if addresses == "etcd":
         from ._draft_claims import adopted, joined
 
@@ -90,51 +90,18 @@ def draft_network(
         from . import _draft_pools
 
         _draft_pools.begin(draft, host, spec, recorded, addresses)
-    name = spec.driver or (recorded.driver if recorded else "")
-    if name and driver(name).PLUGIN and not (recorded and recorded.driver == name):
-        host.find_plugin(name, dict(spec.options or ()))
-    others, facts = Others(), HostFacts()
-    needs_facts = _resolve.needs_facts(spec, recorded)
-    if needs_facts or spec.options is not None:
-        draft.taken = draft.taken or Taken(draft, host)
-        facts = draft.taken.facts() if needs_facts else facts
-        others = draft.taken.others(spec.name)
-    if _asks_for_parent(spec, recorded):
-        from ._draft_parents import on_parents
-
-        parent = dict(spec.options or ()).get("parent", recorded.parent if recorded else "")
-        known = [*on_parents(draft, spec.name)]
-        siblings = {network.name for network in known if network.parent == parent}
-        besides = siblings | facts.of_interface(parent)
-        others = replace(others, uplink=host.uplink, on_parents=lambda: known, besides=besides)
-    if name and driver(name).PLUGIN:
-        # Where it is on the wire of an interface, the host may be there as well.
-        others = replace(others, besides=facts.of_interface(dict(spec.options or ()).get("parent", "")))
+    others, facts = _surroundings(draft, host, spec, recorded)
     owner = "" if spec.name in PREDEFINED else topology
-    network = _resolve.network(spec, recorded, others, facts, host.state_dir, owner)
+
+    def resolved(spec: NetworkSpec) -> Network:
+        return _resolve.network(spec, recorded, others, facts, host.state_dir, owner)
+
+    network = resolved(spec)
     if by_plugin:
-        _draft_pools.refuse(network)
-        if not host.only_looks:
-            spec, space = _draft_pools.with_pools(host, spec, network, recorded, others)
-            network = _resolve.network(spec, recorded, others, facts, host.state_dir, owner)
-            network = replace(network, space=space)
-        network = _draft_pools.as_asked(network, asked, recorded)
-        _draft_pools.hide_pools(draft, network, asked, recorded)
+        network = _draft_pools.settled_network(draft, host, spec, network, recorded, others, resolved)
     if network.shares_addresses:
         network = joined(draft, host, network, recorded)
-    if driver(network.driver).ON_PARENT:
-        from ._draft_parents import with_shim
-
-        draft.put_network(network)
-        network = with_shim(draft, host, network)
-    if network.driver == "overlay":
-        from ._draft_overlay import on_underlay
-
-        network = on_underlay(draft, host, network, recorded)
-    if driver(network.driver).PLUGIN:
-        from ._draft_plugins import on_plugin
-
-        network = on_plugin(host, network, recorded, given=spec.options is not None)
+    network = _on_host(draft, host, spec, network, recorded)
     network = _draft_names.with_dns(draft, host, spec, network, recorded)
     draft.put_network(network)
     if with_members and entry:
@@ -142,9 +109,54 @@ def draft_network(
     return network
 
 
-def _asks_for_parent(spec: NetworkSpec, recorded: Network | None) -> bool:
-    name = spec.driver or (recorded.driver if recorded else "bridge")
-    return driver(name).ON_PARENT
+def _surroundings(draft: Draft, host: Any, spec: NetworkSpec, recorded: Network | None) -> tuple[Others, HostFacts]:
+    """Return what a network must not collide with: other networks, and what the host has of its own.
+
+    :raises NetloomError: driver_not_found.
+    """
+    known = driver(spec.driver or (recorded.driver if recorded else "bridge"))
+    if known.plugin and not (recorded and recorded.driver == known.name):
+        host.find_plugin(known.name, dict(spec.options or ()))
+    others, facts = Others(), HostFacts()
+    needs_facts = _resolve.needs_facts(spec, recorded)
+    if needs_facts or spec.options is not None:
+        draft.taken = draft.taken or Taken(draft, host)
+        facts = draft.taken.facts() if needs_facts else facts
+        others = draft.taken.others(spec.name)
+    parent = dict(spec.options or ()).get("parent", recorded.parent if recorded else "")
+    if known.on_parent:
+        from ._draft_parents import on_parents
+
+        neighbours = [*on_parents(draft, spec.name)]
+        siblings = {network.name for network in neighbours if network.parent == parent}
+        besides = siblings | facts.of_interface(parent)
+        others = replace(others, uplink=host.uplink, on_parents=lambda: neighbours, besides=besides)
+    if known.plugin:
+        # Where it is on the wire of an interface, the host may be there as well.
+        others = replace(others, besides=facts.of_interface(parent))
+    return others, facts
+
+
+def _on_host(draft: Draft, host: Any, spec: NetworkSpec, network: Network, recorded: Network | None) -> Network:
+    """Return a network with what its driver has to know of the host, or of a plugin.
+
+    :raises NetloomError: parent_not_found, option_invalid, address_in_use; driver_not_found, driver_error, driver_timeout.
+    """
+    known = driver(network.driver)
+    if known.on_parent:
+        from ._draft_parents import with_shim
+
+        draft.put_network(network)
+        return with_shim(draft, host, network)
+    if network.driver == "overlay":
+        from ._draft_overlay import on_underlay
+
+        return on_underlay(draft, host, network, recorded)
+    if known.plugin:
+        from ._draft_plugins import on_plugin
+
+        return on_plugin(host, network, recorded, given=spec.options is not None)
+    return network
 
 
 def _draft_members(draft: Draft, host: Any, spec: NetworkSpec, entry: Any, network: Network) -> None:
@@ -174,10 +186,7 @@ def _draft_members(draft: Draft, host: Any, spec: NetworkSpec, entry: Any, netwo
                 for route in before.routes
                 if route not in member.routes
             ]
-        if driver(network.driver).PLUGIN:
-            from ._draft_plugins import check_asked
-
-            check_asked(network, member)
+        driver(network.driver).check_endpoint(network, member)
         if member.is_lent:
             from ._lending import check_kept  # few networks have any
 

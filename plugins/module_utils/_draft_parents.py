@@ -25,7 +25,7 @@ def on_parents(draft: Draft, name: str) -> Iterator[Network]:
     """Yield the other networks than `name` that are on an interface of the host, as they will be."""
     drafted = (network for network in draft.networks.values() if network is not None)
     for network in (*drafted, *draft.undrafted()):
-        if network.name not in (name, *PREDEFINED) and driver(network.driver).ON_PARENT:
+        if network.name not in (name, *PREDEFINED) and driver(network.driver).on_parent:
             yield network
 
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from ._drivers.registry import driver
-from ._model import Endpoint, Network
+from ._model import Network
 
 
 def on_plugin(host: Any, network: Network, recorded: Network | None, *, given: bool = True) -> Network:
@@ -24,9 +24,9 @@ def on_plugin(host: Any, network: Network, recorded: Network | None, *, given: b
         network's plugin does not answer; and what `prove` raises.
     """
     known = driver(network.driver)
-    way = getattr(known, "way", None)  # only some are reached over a socket
-    if way is not None and (recorded is None or recorded.driver != network.driver):
-        host.greet_plugin(network.driver, way(network.options))
+    way = known.way(network.options)
+    if way and (recorded is None or recorded.driver != network.driver):
+        host.greet_plugin(network.driver, way)
     read = host.read_definition if given or recorded is None else None
     network = replace(network, definition=known.definition(network, recorded, read))
     prove(host, network)
@@ -38,13 +38,6 @@ def prove(host: Any, network: Network, *, ready: bool = False) -> None:
 
     :raises NetloomError: driver_not_found, driver_error, driver_timeout.
     """
-    told = getattr(driver(network.driver), "told", None)
-    if told:
-        host.prove_plugin(network.driver, told(network), ready=ready)
-
-
-def check_asked(network: Network, endpoint: Endpoint) -> None:
-    """:raises NetloomError: option_invalid, the plugins of a network cannot do what is asked of an endpoint."""
-    check = getattr(driver(network.driver), "check_endpoint", None)
-    if check:
-        check(network, endpoint)
+    needs = driver(network.driver).needs(network)
+    if needs is not None:
+        host.prove_plugin(network.driver, needs, ready=ready)

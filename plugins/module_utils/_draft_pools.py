@@ -18,7 +18,7 @@ from ._draft import Draft
 from ._errors import NetloomError
 from ._model import Endpoint, EndpointSpec, IPAddress, Network, NetworkSpec, Pool, PoolSpec, Subnet
 from ._names import endpoint_id, local_mac
-from ._plugin_pools import is_plugin, veil_of, way
+from ._plugin_pools import veil_of, way
 from ._resolve import Others
 
 _TRIES = 32  # an unasked subnet that overlaps is held, and another one asked for
@@ -35,7 +35,35 @@ def begin(draft: Draft, host: Any, spec: NetworkSpec, recorded: Network | None, 
         host.plugin_pools(spec.name).begin()
 
 
-def with_pools(
+def settled_network(
+    draft: Draft,
+    host: Any,
+    spec: NetworkSpec,
+    network: Network,
+    recorded: Network | None,
+    others: Others,
+    resolved: Callable[[NetworkSpec], Network],
+) -> Network:
+    """Return a network with the subnets that its plugin gives it; in check mode `network`, whose subnets stand for those.
+
+    `resolved` returns what becomes of a spec.
+
+    :raises NetloomError: option_invalid, and what `_with_pools` raises.
+    """
+    if dict(network.options).get("host_shim") == "true":
+        raise NetloomError(
+            "option_invalid",
+            f"driver_options.host_shim: plugin {network.ipam_driver} has addresses for members, and none for the host",
+        )
+    if not host.only_looks:
+        full, space = _with_pools(host, spec, network, recorded, others)
+        network = replace(resolved(full), space=space)
+    network = _as_asked(network, spec, recorded)
+    _hide_pools(draft, network, spec, recorded)
+    return network
+
+
+def _with_pools(
     host: Any, spec: NetworkSpec, resolved: Network, recorded: Network | None, others: Others
 ) -> tuple[NetworkSpec, str]:
     """Return `spec` with the subnets, gateways and reserved addresses that the plugin has given, and its address space.
@@ -111,7 +139,7 @@ def _free_pool(pools: Any, request: dict[str, Any], overlaps: Callable[[Subnet],
     )
 
 
-def as_asked(network: Network, spec: NetworkSpec, recorded: Network | None) -> Network:
+def _as_asked(network: Network, spec: NetworkSpec, recorded: Network | None) -> Network:
     """Return a network whose subnets say whether they were asked for, or chosen by the plugin."""
     given = {item.subnet for item in spec.pools or ()}
     old = {pool.subnet: pool.auto for pool in _kept(network, recorded)}
@@ -120,7 +148,7 @@ def as_asked(network: Network, spec: NetworkSpec, recorded: Network | None) -> N
     return replace(network, pools=tuple(pools), space=space)
 
 
-def hide_pools(draft: Draft, network: Network, spec: NetworkSpec, recorded: Network | None) -> None:
+def _hide_pools(draft: Draft, network: Network, spec: NetworkSpec, recorded: Network | None) -> None:
     """Have those subnets and gateways be behind a veil that the plugin chooses."""
     old = {pool.subnet: pool.gateway for pool in _kept(network, recorded)}
     given = {item.subnet: item.gateway for item in spec.pools or ()}
@@ -177,7 +205,7 @@ def _first(pools: Any, subnets: list[Subnet], asked: IPAddress | None, mac: str 
         try:
             return pools.request_address(subnet, asked, mac=mac)
         except NetloomError as exc:
-            if not getattr(exc, "is_refusal", False):
+            if not exc.is_refusal:
                 raise
     return pools.request_address(subnets[-1], asked, mac=mac)
 
@@ -211,15 +239,6 @@ def rehoused(draft: Draft, host: Any, network: Network, before: Endpoint, moved:
             moved = replace(moved, **there)
         draft.veil += veil_of([interface.ip], network.ipam_driver)
     return moved
-
-
-def refuse(network: Network) -> None:
-    """:raises NetloomError: option_invalid, a network of a plugin's addresses cannot have that."""
-    if is_plugin(network.ipam_driver) and dict(network.options).get("host_shim") == "true":
-        raise NetloomError(
-            "option_invalid",
-            f"driver_options.host_shim: plugin {network.ipam_driver} has addresses for members, and none for the host",
-        )
 
 
 def unveiled_network(draft: Draft, network: Network) -> Network:

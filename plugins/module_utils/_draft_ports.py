@@ -34,12 +34,9 @@ def with_ports(draft: Draft, host: Any, network: Network, endpoint: Endpoint, sp
             "option_invalid", f"{OPTION}: network {network.name} is internal; nothing outside reaches it"
         )
     known = driver(network.driver)
-    if spec.ports and not (known.BRIDGED or getattr(known, "PUBLISHES", False)):
-        raise NetloomError(
-            "option_invalid",
-            f"{OPTION}: driver {network.driver} publishes none; members are reached at their own addresses",
-        )
-    for port in () if known.ASSIGNS else spec.ports:
+    if spec.ports and not known.publishes:
+        raise NetloomError("option_invalid", f"{OPTION}: {_published_by_none(network)}")
+    for port in () if known.assigns else spec.ports:
         if not any(bindings(PublishedPort(port.protocol, port.container, 0, port.address), endpoint)):
             raise NetloomError(
                 "option_invalid",
@@ -62,8 +59,17 @@ def recheck(draft: Draft, host: Any, network: Network, endpoint: Endpoint) -> No
     _warn(draft, network, endpoint, rules)
 
 
+def _published_by_none(network: Network) -> str:
+    return f"driver {network.driver} publishes none; members are reached at their own addresses"
+
+
 def _warn(draft: Draft, network: Network, endpoint: Endpoint, rules: PortRules) -> None:
-    for port in () if driver(network.driver).PLUGIN else endpoint.ports:  # a plugin may have a process for each
+    known = driver(network.driver)
+    if endpoint.ports and not known.publishes:
+        ports = ", ".join(map(str, endpoint.ports))
+        draft.warnings.append(f"{OPTION}: {ports} of {endpoint.container}: {_published_by_none(network)}")
+        return
+    for port in () if known.plugin else endpoint.ports:  # a plugin may have a process for each
         if port.address == "::1":
             draft.warnings.append(
                 f"{OPTION}: {port}: the kernel routes nothing from [::1] to a container; use 127.0.0.1"

@@ -44,7 +44,7 @@ def endpoint(
     :raises NetloomError: an address, MAC or interface name cannot be had.
     """
     known = driver_named(network.driver)
-    if not known.ATTACHABLE:
+    if not known.attachable:
         raise NetloomError(
             "option_invalid", f"network: nothing can be attached to the predefined network {network.name}"
         )
@@ -55,9 +55,9 @@ def endpoint(
     opts = recorded.driver_opts if recorded else ()
     asked_ifname = spec.ifname
     if spec.driver_opts is not None:
-        opts = canonical(spec.driver_opts, known.ENDPOINT_OPTIONS, "driver_opts", network.driver)
+        opts = canonical(spec.driver_opts, known.endpoint_options, "driver_opts", network.driver)
         asked_ifname = asked_ifname or dict(opts).get("ifname")
-    check_fit(opts, known.ENDPOINT_OPTIONS, network, "driver_opts")
+    check_fit(opts, known.endpoint_options, network, "driver_opts")
     given = {"ipv4": spec.ipv4, "ipv6": spec.ipv6, "mac": spec.mac, "ifname": asked_ifname}
     static = {option for option, value in given.items() if value is not None}
     secondary = _secondary(spec, recorded, network, leases, seat, ipv6=ipv6)
@@ -132,7 +132,7 @@ def default_routes(place: str, plugged: Iterable[tuple[Endpoint, Network]]) -> I
     where it is for a plugin to give it, none is planned.
     """
     order = _in_order(plugged)
-    beside = tuple(endpoint.ifname for endpoint, network in order if _is_routed_by_plugin(network))
+    beside = tuple(endpoint.ifname for endpoint, network in order if driver_named(network.driver).routes_itself)
     for version, destination in ((4, "0.0.0.0/0"), (6, "::/0")):
         found: list[Route] = []
         for endpoint, network in order:
@@ -182,22 +182,13 @@ def _default_route(place: str, version: int, destination: str, endpoint: Endpoin
         hop = dict(endpoint.gateways).get(f"ipv{version}", _next_hop(network, pool))
         if hop or not endpoint.gateways:
             # A plugin may name another gateway, or none.
-            otherwise = () if driver_named(network.driver).PLUGIN else None
+            otherwise = () if driver_named(network.driver).plugin else None
             yield Route(place, destination, hop, endpoint.ifname, otherwise=otherwise)
-
-
-def _is_routed_by_plugin(network: Network) -> bool:
-    """Return whether a plugin gives the sandboxes on a network their ways out, which are none of ours."""
-    if not driver_named(network.driver).PLUGIN:
-        return False
-    from ._netavark import routes_itself
-
-    return routes_itself(network.driver)
 
 
 def _leads_out_by_plugin(version: int, endpoint: Endpoint, network: Network) -> bool:
     """Return whether the default route of an endpoint is there without our doing."""
-    if not _is_routed_by_plugin(network) or network.internal:
+    if not driver_named(network.driver).routes_itself or network.internal:
         return False
     pool = pool_of(network, endpoint.ipv4 if version == 4 else endpoint.ipv6)
     given = any(route.is_default and route.version == version for route in endpoint.routes)
@@ -206,14 +197,12 @@ def _leads_out_by_plugin(version: int, endpoint: Endpoint, network: Network) -> 
 
 def _next_hop(network: Network, pool: Pool) -> str:
     """Return the gateway of a default route, empty where it is the interface itself."""
-    known = driver_named(network.driver)
-    return "" if known.ON_PARENT and known.by_device(network) else str(pool.gateway)
+    return "" if driver_named(network.driver).by_device(network) else str(pool.gateway)
 
 
 def has_macs(network: Network) -> bool:
     """Return whether the members of a network have MAC addresses of their own."""
-    known = driver_named(network.driver)
-    return not known.ON_PARENT or known.has_macs(network)
+    return driver_named(network.driver).has_macs(network)
 
 
 def pool_of(network: Network, interface: IPInterface | None) -> Pool | None:
@@ -232,7 +221,7 @@ def _address(
 ) -> IPInterface | None:
     option = f"ipv{version}_address"
     known = driver_named(network.driver)
-    if known.ASSIGNS:
+    if known.assigns:
         owner = leases.holder(asked, place) if asked is not None else ""
         if owner:
             raise NetloomError("address_in_use", f"{option}: {asked} on network {network.name} is held by {owner}")
@@ -301,18 +290,15 @@ def _mac(
             )
         return ""
     if asked:
-        own = "the bridge" if driver_named(network.driver).BRIDGED else "the host"
+        own = "the bridge" if driver_named(network.driver).bridged else "the host"
         owner = own if asked == network.mac else leases.mac_holder(asked, place)
         if owner:
             raise NetloomError("address_in_use", f"mac_address: {asked} on network {network.name} is held by {owner}")
         return asked
     if recorded and recorded.mac:
         return recorded.mac
-    if driver_named(network.driver).PLUGIN:
-        from ._netavark import chooses_mac
-
-        if chooses_mac(network.driver):
-            return ""  # as the plugin has it
+    if driver_named(network.driver).chooses_mac:
+        return ""  # as the plugin has it
     own = local_mac(digest[12:])  # other digits than the host's end has: a bridge keeps frames to that for itself
     derived = mac_of(ipv4) if ipv4 else own
     return own if leases.mac_holder(derived, place) else derived

@@ -61,6 +61,7 @@ class NetloomError(Exception):
     """
 
     is_race = False  # another host was quicker: a fresh look may find something else
+    is_refusal = False  # somebody was asked, and has said that it is not done
 
     def __init__(self, code: str, message: str, **details):
         if code not in CODES:

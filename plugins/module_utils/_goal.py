@@ -134,7 +134,7 @@ def _check_options(draft: Draft, endpoint: Endpoint) -> None:
     """:raises NetloomError: option_invalid, a member's options do not fit its network as that will be."""
     network = draft.network(endpoint.network) if endpoint.driver_opts else None
     if network is not None:
-        known = driver(network.driver).ENDPOINT_OPTIONS
+        known = driver(network.driver).endpoint_options
         check_fit(endpoint.driver_opts, known, network, f"endpoint of {endpoint.container}: driver_opts")
 
 
@@ -146,7 +146,7 @@ def _other_elements(draft: Draft) -> tuple[Resource, ...]:
 
 def _of_endpoint(draft: Draft, endpoint: Endpoint) -> Iterator[Resource]:
     network = draft.network(endpoint.network)
-    if network is None or not driver(network.driver).ATTACHABLE:
+    if network is None or not driver(network.driver).attachable:
         entry = draft.network_entry(endpoint.network)
         network = entry.value if entry else None
     return _resources(network, endpoint) if network else iter(())
@@ -175,7 +175,7 @@ def _resources(network: Network, endpoint: Endpoint) -> Iterator[Resource]:
 def _plugged(draft: Draft, place: str) -> bool:
     """Return whether a sandbox has an endpoint on a plugin's network, or may have had one."""
     networks = {endpoint.network for endpoint in draft.at(place)}.union(slot[0] for slot in draft.slots_at[place])
-    return any(driver(version.driver).PLUGIN for name in networks for version in draft.network_versions(name))
+    return any(driver(version.driver).plugin for name in networks for version in draft.network_versions(name))
 
 
 def _routes(draft: Draft, place: str, host: Any) -> Iterator[Resource]:

@@ -15,6 +15,7 @@ from ._draft import Draft
 from ._drivers.registry import driver
 from ._endpoints import ways_out
 from ._model import Endpoint, Network
+from ._plugins import PluginService
 from ._resources import Resource
 
 Plugged = list[tuple[Endpoint, Network]]
@@ -33,10 +34,9 @@ def aim_at_services(draft: Draft, host: Any, goal: Any, plugged_in: Callable[[st
         ways = {(endpoint.network, endpoint.seat) for endpoint in ways_out(plugged_in(place))}
         for endpoint in draft.at(place):
             network = draft.network(endpoint.network)
-            serve = _server(network)
-            if network is None or serve is None:
+            service = _service(network, endpoint, external=(endpoint.network, endpoint.seat) in ways)
+            if network is None or service is None:
                 continue
-            service = serve(network, endpoint, external=(endpoint.network, endpoint.seat) in ways)
             if (endpoint.network, endpoint.seat) in draft.endpoints or host.observe([service]):
                 goal.desired.append(service)
             if endpoint.ports and not service.external and not network.internal:
@@ -50,12 +50,11 @@ def _recorded(draft: Draft, slot: tuple[str, str]) -> Iterable[Resource]:
     """Yield what there may be of an endpoint as it is and was."""
     network_entry, entry = draft.network_entry(slot[0]), draft.endpoint_entry(slot)
     for network in network_entry.all if network_entry else ():
-        serve = _server(network)
         for endpoint in entry.all if entry else ():
-            if serve is not None:
-                yield serve(network, endpoint, external=False)
+            service = _service(network, endpoint, external=False)
+            if service is not None:
+                yield service
 
 
-def _server(network: Network | None) -> Any:
-    """Return the function of a network's driver that says what its plugin does for an endpoint, None if it has none."""
-    return getattr(driver(network.driver), "service", None) if network else None
+def _service(network: Network | None, endpoint: Endpoint, *, external: bool) -> PluginService | None:
+    return driver(network.driver).service(network, endpoint, external=external) if network else None

@@ -45,7 +45,7 @@ def check_kept(network: Network, before: Endpoint, after: Endpoint) -> None:
 
     :raises NetloomError: network_in_use, the network is to be another one.
     """
-    if before.addresses != after.addresses or not driver(network.driver).BRIDGED:
+    if before.addresses != after.addresses or not driver(network.driver).bridged:
         raise NetloomError(
             "network_in_use",
             f"network {network.name}: Docker's endpoint {after.container} cannot follow;"

@@ -32,19 +32,6 @@ def is_own(driver: str) -> bool:
     return name_of(driver) in OWN
 
 
-def chooses_mac(driver: str) -> bool:
-    """Return whether a plugin chooses the MAC of an interface that none is asked for.
-
-    netavark itself is always told one, so that a container keeps its MAC; podman tells nobody.
-    """
-    return driver not in (f"{PREFIX}bridge", f"{PREFIX}macvlan")
-
-
-def routes_itself(driver: str) -> bool:
-    """Return whether a plugin gives the sandbox its way out, which is then none of ours."""
-    return driver.startswith(PREFIX)
-
-
 def network_seen(network: Mapping[str, Any], endpoint: Mapping[str, Any]) -> dict[str, Any]:
     """Return a network as one endpoint's call has it: with the subnets that the endpoint has addresses in.
 

@@ -58,12 +58,11 @@ class PluginNetwork(Resource):
 
 
 @dataclass(frozen=True)
-class PluginEndpoint(Resource):
-    """A container's interface that a plugin makes, with what the plugin does for it elsewhere.
+class PluginMember(Resource):
+    """What a plugin does for a container on a network.
 
     `request` is all that the plugin is told of it, `within` of its network: one line of JSON each. `fault`, `answer` and
-    `way` as of a network. `former` is what it had before, for a plugin to be asked for again; `sandbox` is the namespace
-    that it was made in, as the host tells it from others. Neither is a difference.
+    `way` as of a network.
     """
 
     driver: str
@@ -76,10 +75,24 @@ class PluginEndpoint(Resource):
     fault: str = ""
     answer: str = field(default="", compare=False)
     way: str = field(default="", compare=False)
+    handler = "plugins"
+
+    @property
+    def fixed(self):
+        return (self.driver, self.place, self.ifname, self.request, self.within, self.fault)
+
+
+@dataclass(frozen=True)
+class PluginEndpoint(PluginMember):
+    """A container's interface that a plugin makes, with what the plugin does for it elsewhere.
+
+    `former` is what it had before, for a plugin to be asked for again; `sandbox` is the namespace that it was made in, as
+    the host tells it from others. Neither is a difference.
+    """
+
     former: str = field(default="", compare=False)
     sandbox: str = field(default="", compare=False)
     rank = 42
-    handler = "plugins"
 
     @property
     def key(self):
@@ -91,10 +104,6 @@ class PluginEndpoint(Resource):
         return (self.key,) if self.fault == ELSEWHERE else (self.key, ("link", self.place, self.ifname))
 
     @property
-    def fixed(self):
-        return (self.driver, self.place, self.ifname, self.request, self.within, self.fault)
-
-    @property
     def title(self):
         return f"interface {self.ifname}{where(self.place)} by plugin {self.driver} on network {self.network}"
 
@@ -103,35 +112,20 @@ class PluginEndpoint(Resource):
 
 
 @dataclass(frozen=True)
-class PluginService(Resource):
+class PluginService(PluginMember):
     """What a plugin does for an endpoint whose interface is up: routes of its own, and the way in and out.
 
     `external` says that the endpoint gives its container the default route: its published ports are for the plugin to
-    open. The other fields are those of the endpoint; with that it is made anew.
+    open. With the other fields it is made anew.
     """
 
-    driver: str
-    network: str
-    seat: str
-    place: str
-    ifname: str
-    request: str
-    within: str = ""
     external: bool = False
-    fault: str = ""
-    answer: str = field(default="", compare=False)
-    way: str = field(default="", compare=False)
     rank = 81  # once the default route is there
-    handler = "plugins"
     verbs = ("begin", "change", "end")
 
     @property
     def key(self):
         return ("plugin service", self.network, self.seat)
-
-    @property
-    def fixed(self):
-        return (self.driver, self.place, self.ifname, self.request, self.within, self.fault)
 
     @property
     def title(self):

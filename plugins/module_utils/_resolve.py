@@ -53,7 +53,7 @@ def network(
     """
     driver = spec.driver or (recorded.driver if recorded else PREDEFINED.get(spec.name, "bridge"))
     known = driver_named(driver)
-    if not known.ATTACHABLE and PREDEFINED.get(spec.name) != driver:
+    if not known.attachable and PREDEFINED.get(spec.name) != driver:
         raise NetloomError("option_invalid", f"driver: {driver} has one network, which is predefined")
     same_driver = recorded is not None and recorded.driver == driver
     digest = network_id(state_dir, spec.name)
@@ -65,7 +65,7 @@ def network(
         enable_ipv4=_given(spec.enable_ipv4, recorded.enable_ipv4 if recorded else True),
         internal=_given(spec.internal, recorded.internal if recorded else False),
         labels=_given(spec.labels, recorded.labels if recorded else ()),
-        options=canonical(spec.options, known.OPTIONS, "driver_options", driver)
+        options=canonical(spec.options, known.options, "driver_options", driver)
         if spec.options is not None
         else recorded.options
         if same_driver and recorded
@@ -78,9 +78,9 @@ def network(
         docker=recorded.docker if recorded else (),
         docker_made=recorded.docker_made if recorded else False,
     )
-    if ipam_driver != "default" and not known.ATTACHABLE:
+    if ipam_driver != "default" and not known.attachable:
         raise NetloomError("option_invalid", f"ipam_driver: driver {driver} has no addresses to share")
-    if known.ON_PARENT:
+    if known.on_parent:
         from ._uplinks import settled  # few networks are
 
         result = settled(result, recorded if same_driver else None, others.uplink, others.on_parents(), state_dir)
@@ -96,7 +96,7 @@ def network(
         raise NetloomError(
             "kernel_unsupported", "enable_ipv6: this kernel has no IPv6 (CONFIG_IPV6, or ipv6.disable=1)"
         )
-    if _forwards_ipv6(result) and known.BRIDGED:
+    if _forwards_ipv6(result) and known.bridged:
         # From the moment on that the host forwards for the network: by then it may hear nothing new.
         kept = recorded.advertised if recorded is not None and _forwards_ipv6(recorded) else facts.advertised
         result = replace(result, advertised=kept)
@@ -164,17 +164,17 @@ def obstacles(wanted: Network, recorded: Network, members: Iterable[Endpoint]) -
             ("driver", recorded.driver, wanted.driver),
             ("driver_options.bridge_name", recorded.ifname, wanted.ifname),
         )
-        if before != after and (name == "driver" or driver_named(wanted.driver).BRIDGED)
+        if before != after and (name == "driver" or driver_named(wanted.driver).bridged)
     ]
     members = list(members)
-    if members and wanted.driver == recorded.driver and driver_named(wanted.driver).ON_PARENT:
+    if members and wanted.driver == recorded.driver and driver_named(wanted.driver).on_parent:
         from ._uplinks import differences
 
         found += differences(wanted, recorded)
     known = driver_named(wanted.driver)
-    if known.PLUGIN and members and wanted.definition != recorded.definition:
+    if known.plugin and members and wanted.definition != recorded.definition:
         found.append(f"driver_options: plugin {wanted.driver} cannot change what it has been told of a network")
-    for member in () if known.ASSIGNS else members:
+    for member in () if known.assigns else members:
         for interface in member.addresses:
             pool = next((pool for pool in wanted.pools if interface.network == pool.subnet), None)
             holder = f"{member.container} has {interface.ip}"
@@ -203,7 +203,7 @@ def _mac(driver: str, name: str, digest: str) -> str:
 
 
 def _bridge_name(wanted: Network, others: Others) -> str:
-    if not driver_named(wanted.driver).BRIDGED:
+    if not driver_named(wanted.driver).bridged:
         return ""
     default = "netloom0" if wanted.name == "bridge" else f"br-{wanted.id[:12]}"
     name = dict(wanted.options).get("bridge_name", default)
@@ -216,7 +216,7 @@ def _bridge_name(wanted: Network, others: Others) -> str:
 
 def _mtu(wanted: Network, recorded: Network | None, facts: HostFacts) -> int:
     """The option, else what it was unless that was an option, else the default route's; 0 where another one counts."""
-    if not driver_named(wanted.driver).BRIDGED:
+    if not driver_named(wanted.driver).bridged:
         return 0
     option = dict(wanted.options).get("mtu")
     if option:
@@ -231,11 +231,11 @@ def _pools(
 ) -> tuple[Pool, ...]:
     old = recorded.pools if recorded else ()
     known = driver_named(wanted.driver)
-    if not known.ATTACHABLE or known.ASSIGNS:
+    if not known.attachable or known.assigns:
         if spec.pools:
-            words = "chooses the addresses itself" if known.ASSIGNS else "has no addresses"
+            words = "chooses the addresses itself" if known.assigns else "has no addresses"
             raise NetloomError("option_invalid", f"ipam_config: driver {wanted.driver} {words}")
-        if spec.enable_ipv6 and known.ASSIGNS:
+        if spec.enable_ipv6 and known.assigns:
             raise NetloomError(
                 "option_invalid",
                 f"enable_ipv6: driver {wanted.driver} chooses the addresses itself, of which version too",

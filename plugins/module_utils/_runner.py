@@ -15,7 +15,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ._drivers.options import labelled
-from ._drivers.registry import as_seen, driver
+from ._drivers.registry import driver
 from ._errors import NetloomError
 from ._kernel import privileges
 from ._kernel.host import Host
@@ -100,8 +100,8 @@ def network_shape(network: Network, members: Iterable[Endpoint], live: Iterable[
     from . import _inspect
 
     known = driver(network.driver)
-    labels = labelled(network.options, known.OPTIONS)
-    return _inspect.network(as_seen(network), labels, members, frozenset(live), assigned=known.ASSIGNS)
+    labels = labelled(network.options, known.options)
+    return _inspect.network(known.as_seen(network), labels, members, frozenset(live), assigned=known.assigns)
 
 
 def endpoint_shape(host: Host, endpoint: Endpoint, network: Network) -> dict[str, Any]:
@@ -109,10 +109,10 @@ def endpoint_shape(host: Host, endpoint: Endpoint, network: Network) -> dict[str
     from . import _endpoints, _inspect_endpoint
 
     known = driver(network.driver)
-    labels = labelled(endpoint.driver_opts, known.ENDPOINT_OPTIONS)
+    labels = labelled(endpoint.driver_opts, known.endpoint_options)
     places = _endpoints.bound(network, endpoint)
-    shape = _inspect_endpoint.endpoint(endpoint, as_seen(network), labels, places, live=host.is_live(endpoint))
-    if known.ASSIGNS and (endpoint.network, endpoint.seat) not in host.learned:
+    shape = _inspect_endpoint.endpoint(endpoint, known.as_seen(network), labels, places, live=host.is_live(endpoint))
+    if known.assigns and (endpoint.network, endpoint.seat) not in host.learned:
         shape.update(_inspect_endpoint.unassigned(endpoint))
     return shape
 

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.vm
 ONE, OTHER = "10.1.0.2", "10.1.0.3"
 
 
-@pytest.fixture(params=[name for name in DRIVERS if driver(name).ATTACHABLE])
+@pytest.fixture(params=[name for name in DRIVERS if driver(name).attachable])
 def made(request) -> engine.Verb:
     """Return the verb that makes a network of a driver, where the kernel has what it needs."""
     rig.lan()
@@ -28,7 +28,7 @@ def made(request) -> engine.Verb:
         rig.run("ip", "link", "set", name, "up")
     for name in ("c1", "c2"):
         rig.netns(name)
-    verb = present("net", "10.1.0.0/24", driver=request.param, options=dict(driver(request.param).EXAMPLE))
+    verb = present("net", "10.1.0.0/24", driver=request.param, options=dict(driver(request.param).example))
     try:
         engine.predict(verb)
     except NetloomError as exc:

@@ -97,7 +97,7 @@ PUBLISHED = (SIX, attach("net", "c1", ports=PORTS), attach("net", "c2", ports=po
 
 def by_driver(name: str, **options) -> engine.Verb:
     """Return the verb that makes a network of a driver, as its example says."""
-    return present("net", "10.1.0.0/24", driver=name, options=dict(driver(name).EXAMPLE), **options)
+    return present("net", "10.1.0.0/24", driver=name, options=dict(driver(name).example), **options)
 
 
 WIRE = present("net", pool("10.1.0.0/24", gateway="10.1.0.1"), driver="macvlan", options={"parent": "up0"})
@@ -324,7 +324,7 @@ PLUGGED = {
 # Every driver that there is goes through these, by its example.
 DRIVEN: dict[str, Case] = {}
 for each in DRIVERS:
-    if driver(each).ATTACHABLE:
+    if driver(each).attachable:
         MADE = by_driver(each, connected=["c1", "c2"])
         DRIVEN[f"make a network of driver {each} with members"] = Case(MADE, lan=True)
         DRIVEN[f"repair one of driver {each}"] = Case(

@@ -11,6 +11,7 @@ import threading
 import engine
 import pytest
 import rig
+from ansible_collections.netloom.containers.plugins.module_utils._ports import port_specs
 from engine import absent, attach, detach, do, drift, pool, present, refusal, sandwich
 
 LAN = "198.51.100.0/24"
@@ -105,6 +106,16 @@ def test_passthru_gives_one_member_the_parent_and_its_mac(wire):
     sandwich(on_lan(mode="bridge", force=True))
     assert links("c1")["eth0"]["address"] == "02:42:c6:33:64:40"
     rig.pings("c1", wire.neighbour)
+
+
+def test_ports_that_a_member_has_from_another_driver_are_said_to_be_published_no_more(wire):
+    do(present("net", "10.1.0.0/24"), attach("net", "c1", ports=port_specs(["8080:80"])))
+    result = engine.result_of(on_lan(force=True))
+    assert (
+        "published_ports: 8080:80/tcp of c1: driver macvlan publishes none; members are reached at their own addresses"
+        in result.outcome.warnings
+    )
+    assert drift("net") == []
 
 
 def test_the_host_has_a_shim_where_it_asks_for_one(wire):

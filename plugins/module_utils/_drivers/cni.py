@@ -17,12 +17,13 @@ from typing import Any, Callable
 
 from .. import _cni
 from .._errors import NetloomError
-from .._model import Endpoint, Network, Pool, PublishedPort
+from .._model import Endpoint, IPAddress, IPInterface, Network, Pool, PublishedPort
 from .._names import interface_name, nearest
 from .._plugins import PluginEndpoint, PluginNetwork, compact
 from .._resources import Resource
 from . import cni_requests
-from .bridge import ENDPOINT_OPTIONS as _OF_BRIDGE
+from .base import PluginDriver
+from .bridge import BridgeDriver
 from .options import DriverOption, as_given, flag, prefix, seconds
 
 _ARG = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=[^;=\0\n]*", re.ASCII)
@@ -56,136 +57,135 @@ def _runtime_config(text: str, option: str) -> str:
     return compact(found)
 
 
-OPTIONS = {
-    "conflist": DriverOption("conflist", as_given),
-    "cni_path": DriverOption("netloom.cni_path", _path),
-    "gc": DriverOption("netloom.gc", flag),
-    "plugin_timeout": DriverOption("netloom.plugin_timeout", seconds),
-    "interface_prefix": DriverOption("com.docker.network.container_iface_prefix", prefix),
-}
-ENDPOINT_OPTIONS = {
-    "ifname": DriverOption("com.docker.network.endpoint.ifname", interface_name),
-    **{name: _OF_BRIDGE[name] for name in ("ingress_rate", "egress_rate", "burst")},
-    "cni_args": DriverOption("cni_args", _args),
-    "runtime_config": DriverOption("runtime_config", _runtime_config),
-}
-EXAMPLE: dict[str, str] = {"conflist": '{"cniVersion":"1.0.0","plugins":[{"type":"loopback"}]}'}
-ATTACHABLE, BRIDGED, ON_PARENT = True, False, False
-PLUGIN, ASSIGNS, PUBLISHES = True, True, True
-interface = cni_requests.interface
-
-
-def check(network: Network) -> None:
-    """:raises NetloomError: option_invalid, what only the list can say."""
-    if network.internal:
-        raise NetloomError("option_invalid", "internal: what a CNI network reaches is what its conflist says")
-    if not network.enable_ipv4:
-        raise NetloomError("option_invalid", "enable_ipv4: the IP versions of a CNI network are what its conflist says")
-
-
-def definition(network: Network, recorded: Network | None, read: Callable[[str], str] | None) -> str:
-    """Return the network configuration list that an option holds, or names the file of, in canonical form.
-
-    `read` None: nobody asks for another one than the recorded network has, whatever has become of the file.
-
-    :raises NetloomError: option_invalid.
-    """
-    if read is None and recorded is not None and recorded.definition:
-        return recorded.definition
-    given = dict(network.options).get("conflist")
-    if not given or not given.strip():
-        raise NetloomError("option_invalid", f"{_cni.OPTION}: is required by driver cni")
-    if given.lstrip().startswith("{") or read is None:
-        return _cni.conflist(given, network.name, None)
-    if not given.startswith("/"):
-        raise NetloomError(
-            "option_invalid", f"{_cni.OPTION}: {given[:80]!a} is neither a JSON object nor an absolute path"
-        )
-    try:
-        text = read(given)
-    except NetloomError as exc:
-        raise NetloomError("option_invalid", f"{_cni.OPTION}: {exc.message}") from None
-    beside = posixpath.dirname(given)
-    return _cni.conflist(text, network.name, lambda name: read(f"{beside}/{name}/"))
-
-
 def in_file(network: Network) -> bool:
     """Return whether the list is in a file, which other runtimes may go by as well."""
     return dict(network.options).get("conflist", "").startswith("/")
 
 
-def told(network: Network) -> dict[str, Any]:
-    """Return what there is to know of a network for running its plugins."""
-    options = dict(network.options)
-    return {
-        "conflist": json.loads(network.definition),
-        "cni_path": options.get("cni_path", _cni.PATH),
-        "timeout": float(options.get("plugin_timeout", 30)),
-        "gc": options.get("gc", "false" if in_file(network) else "true") == "true",
+class CniDriver(PluginDriver):
+    """A network of a CNI network configuration list."""
+
+    options = {
+        "conflist": DriverOption("conflist", as_given),
+        "cni_path": DriverOption("netloom.cni_path", _path),
+        "gc": DriverOption("netloom.gc", flag),
+        "plugin_timeout": DriverOption("netloom.plugin_timeout", seconds),
+        "interface_prefix": DriverOption("com.docker.network.container_iface_prefix", prefix),
     }
-
-
-def bound(network: Network, endpoint: Endpoint, port: PublishedPort) -> Iterator[tuple[int, str]]:
-    """Yield (IP version, address of the host, empty for all) of what a port is published at.
-
-    Before the container has an address, it may be of either version.
-    """
-    held = {address.version for address in endpoint.primaries} or {4, 6}
-    for version in (4, 6):
-        if version in held and (not port.address or (":" in port.address) == (version == 6)):
-            yield version, "" if port.address in ("0.0.0.0", "::") else port.address
-
-
-def as_seen(network: Network) -> Network:
-    """Return a network with the subnets that its list has host-local hand out."""
-    found = dict(_cni.subnets(json.loads(network.definition))) if network.definition else {}
-    pools = tuple(
-        Pool(subnet, gateway or subnet[min(1, subnet.num_addresses - 1)]) for subnet, gateway in found.items()
-    )
-    six = any(pool.subnet.version == 6 for pool in pools)
-    return replace(network, pools=pools, enable_ipv6=six or network.enable_ipv6)
-
-
-def network_resources(network: Network) -> Iterator[Resource]:
-    """Yield the network. The plugins are told nothing of it before the first container comes."""
-    yield PluginNetwork(network.driver, network.name, compact(told(network)))
-
-
-def endpoint_resources(network: Network, endpoint: Endpoint) -> Iterator[Resource]:
-    """Yield what the plugins of the list make together."""
-    conflist = json.loads(network.definition)
-    request: dict[str, Any] = {
-        "containerID": endpoint.id,
-        "conflist": conflist,
-        "runtimeConfig": {name: value for name, (_option, value) in cni_requests.asked(network, endpoint).items()},
-        "args": cni_requests.args(conflist, endpoint),
+    endpoint_options = {
+        "ifname": DriverOption("com.docker.network.endpoint.ifname", interface_name),
+        **{name: BridgeDriver.endpoint_options[name] for name in ("ingress_rate", "egress_rate", "burst")},
+        "cni_args": DriverOption("cni_args", _args),
+        "runtime_config": DriverOption("runtime_config", _runtime_config),
     }
-    known = [subnet for subnet, _gateway in _cni.subnets(conflist)]
-    kept = [ip for ip in endpoint.primaries if not known or any(ip.ip in subnet for subnet in known)]
-    former = {"mac": endpoint.mac, "ips": [str(ip) for ip in kept]}
-    yield PluginEndpoint(
-        network.driver,
-        network.name,
-        endpoint.seat,
-        endpoint.place,
-        endpoint.ifname,
-        compact(request),
-        former=compact(former) if former["ips"] else "",
-    )
+    example = {"conflist": '{"cniVersion":"1.0.0","plugins":[{"type":"loopback"}]}'}
+    assigns = True
 
+    def check(self, network: Network) -> None:
+        """:raises NetloomError: option_invalid, what only the list can say."""
+        if network.internal:
+            raise NetloomError("option_invalid", "internal: what a CNI network reaches is what its conflist says")
+        if not network.enable_ipv4:
+            raise NetloomError(
+                "option_invalid", "enable_ipv4: the IP versions of a CNI network are what its conflist says"
+            )
 
-def check_endpoint(network: Network, endpoint: Endpoint) -> None:
-    """:raises NetloomError: option_invalid, no plugin of the list takes what is asked for."""
-    takes = _cni.capabilities(json.loads(network.definition))
-    for capability, (option, _value) in cni_requests.asked(network, endpoint).items():
-        if capability not in takes:
+    def definition(self, network: Network, recorded: Network | None, read: Callable[[str], str] | None) -> str:
+        """Return the network configuration list that an option holds, or names the file of, in canonical form.
+
+        `read` None: nobody asks for another one than the recorded network has, whatever has become of the file.
+
+        :raises NetloomError: option_invalid.
+        """
+        if read is None and recorded is not None and recorded.definition:
+            return recorded.definition
+        given = dict(network.options).get("conflist")
+        if not given or not given.strip():
+            raise NetloomError("option_invalid", f"{_cni.OPTION}: is required by driver cni")
+        if given.lstrip().startswith("{") or read is None:
+            return _cni.conflist(given, network.name, None)
+        if not given.startswith("/"):
+            raise NetloomError(
+                "option_invalid", f"{_cni.OPTION}: {given[:80]!a} is neither a JSON object nor an absolute path"
+            )
+        try:
+            text = read(given)
+        except NetloomError as exc:
+            raise NetloomError("option_invalid", f"{_cni.OPTION}: {exc.message}") from None
+        beside = posixpath.dirname(given)
+        return _cni.conflist(text, network.name, lambda name: read(f"{beside}/{name}/"))
+
+    def needs(self, network: Network) -> dict[str, Any]:
+        """Return what there is to know of a network for running its plugins."""
+        options = dict(network.options)
+        return {
+            "conflist": json.loads(network.definition),
+            "cni_path": options.get("cni_path", _cni.PATH),
+            "timeout": float(options.get("plugin_timeout", 30)),
+            "gc": options.get("gc", "false" if in_file(network) else "true") == "true",
+        }
+
+    def bound(self, network: Network, endpoint: Endpoint, port: PublishedPort) -> Iterator[tuple[int, str]]:
+        """Yield (IP version, address of the host, empty for all) of what a port is published at.
+
+        Before the container has an address, it may be of either version.
+        """
+        held = {address.version for address in endpoint.primaries} or {4, 6}
+        for version in (4, 6):
+            if version in held and (not port.address or (":" in port.address) == (version == 6)):
+                yield version, "" if port.address in ("0.0.0.0", "::") else port.address
+
+    def as_seen(self, network: Network) -> Network:
+        """Return a network with the subnets that its list has host-local hand out."""
+        found = dict(_cni.subnets(json.loads(network.definition))) if network.definition else {}
+        pools = tuple(
+            Pool(subnet, gateway or subnet[min(1, subnet.num_addresses - 1)]) for subnet, gateway in found.items()
+        )
+        six = any(pool.subnet.version == 6 for pool in pools)
+        return replace(network, pools=pools, enable_ipv6=six or network.enable_ipv6)
+
+    def network_resources(self, network: Network) -> Iterator[Resource]:
+        """Yield the network. The plugins are told nothing of it before the first container comes."""
+        yield PluginNetwork(network.driver, network.name, compact(self.needs(network)))
+
+    def endpoint_resources(self, network: Network, endpoint: Endpoint) -> Iterator[Resource]:
+        """Yield what the plugins of the list make together."""
+        conflist = json.loads(network.definition)
+        request: dict[str, Any] = {
+            "containerID": endpoint.id,
+            "conflist": conflist,
+            "runtimeConfig": {name: value for name, (_option, value) in cni_requests.asked(network, endpoint).items()},
+            "args": cni_requests.args(conflist, endpoint),
+        }
+        known = [subnet for subnet, _gateway in _cni.subnets(conflist)]
+        kept = [ip for ip in endpoint.primaries if not known or any(ip.ip in subnet for subnet in known)]
+        former = {"mac": endpoint.mac, "ips": [str(ip) for ip in kept]}
+        yield PluginEndpoint(
+            network.driver,
+            network.name,
+            endpoint.seat,
+            endpoint.place,
+            endpoint.ifname,
+            compact(request),
+            former=compact(former) if former["ips"] else "",
+        )
+
+    def interface(self, network: Network, address: IPAddress) -> IPInterface:
+        """Return an address with the prefix length of the subnet that it is out of, where that is known."""
+        return cni_requests.interface(network, address)
+
+    def check_endpoint(self, network: Network, endpoint: Endpoint) -> None:
+        """:raises NetloomError: option_invalid, no plugin of the list takes what is asked for."""
+        takes = _cni.capabilities(json.loads(network.definition))
+        for capability, (option, _value) in cni_requests.asked(network, endpoint).items():
+            if capability not in takes:
+                raise NetloomError(
+                    "option_invalid",
+                    f"{option}: no plugin of network {network.name} has the capability {capability};"
+                    f" its conflist declares {', '.join(sorted(takes)) or 'none'}{nearest(capability, takes)}",
+                )
+        if endpoint.gw_priority:
             raise NetloomError(
                 "option_invalid",
-                f"{option}: no plugin of network {network.name} has the capability {capability};"
-                f" its conflist declares {', '.join(sorted(takes)) or 'none'}{nearest(capability, takes)}",
+                "gw_priority: the plugins of a CNI network set the default route, where its conflist says so",
             )
-    if endpoint.gw_priority:
-        raise NetloomError(
-            "option_invalid",
-            "gw_priority: the plugins of a CNI network set the default route, where its conflist says so",
-        )

@@ -15,9 +15,10 @@ from typing import Any, Callable
 from .._errors import NetloomError
 from .._model import Endpoint, Network, Pool, PublishedPort
 from .._names import interface_name
-from .._netavark import FIREWALL_DRIVERS, NETAVARK_DIRS, OWN, PLUGIN_DIRS, chooses_mac, is_own, name_of
+from .._netavark import FIREWALL_DRIVERS, NETAVARK_DIRS, OWN, PLUGIN_DIRS, is_own, name_of
 from .._plugins import PluginEndpoint, PluginNetwork, compact
 from .._resources import Address, Resource
+from .base import PluginDriver
 from .options import ANY, DriverOption, as_given, prefix, seconds
 from .sublinks import one_of
 
@@ -41,42 +42,7 @@ OPTIONS = {
     "plugin_timeout": DriverOption("netloom.plugin_timeout", seconds),
     ANY: DriverOption(ANY, as_given),
 }
-ENDPOINT_OPTIONS = {"ifname": DriverOption("com.docker.network.endpoint.ifname", interface_name)}
-EXAMPLE: dict[str, str] = {}
-ATTACHABLE, BRIDGED, ON_PARENT = True, False, False
-PLUGIN, ASSIGNS, PUBLISHES = True, False, True
 _OURS = frozenset(OPTIONS) - {ANY}  # the others are the plugin's
-
-
-def check(network: Network) -> None:
-    """:raises NetloomError: driver_not_found, option_invalid, what no plugin can be told."""
-    name = name_of(network.driver)
-    if not _NAME.fullmatch(name):
-        raise NetloomError("driver_not_found", f"driver: {name!a} is not the name of a netavark plugin")
-    versions = [pool.subnet.version for pool in network.pools]
-    if len(set(versions)) < len(versions):
-        raise NetloomError(
-            "option_invalid", f"ipam_config: driver {network.driver} takes one subnet of each IP version"
-        )
-    options = dict(network.options)
-    if "firewall_driver" in options and name != "bridge":
-        raise NetloomError("option_invalid", "driver_options.firewall_driver: is for driver netavark:bridge")
-    if name in ("macvlan", "ipvlan") and {"parent", "network_interface"} <= options.keys():
-        raise NetloomError("option_invalid", "driver_options: parent and network_interface are the same; give one")
-
-
-def definition(network: Network, recorded: Network | None, read: Callable[[str], str]) -> str:
-    """Return what the plugin is told of a network, and how it is run."""
-    options = dict(network.options)
-    own = is_own(network.driver)
-    return compact(
-        {
-            "network": _told(network, options),
-            "dirs": options.get("plugin_dirs", NETAVARK_DIRS if own else PLUGIN_DIRS),
-            "timeout": int(options.get("plugin_timeout", 30)),
-            "firewall": options.get("firewall_driver", ""),
-        }
-    )
 
 
 def _told(network: Network, options: dict[str, str]) -> dict[str, Any]:
@@ -113,60 +79,6 @@ def _subnet(pool: Pool) -> dict[str, Any]:
     return found
 
 
-def bound(network: Network, endpoint: Endpoint, port: PublishedPort) -> Iterator[tuple[int, str]]:
-    """Yield (IP version, address of the host, empty for all) of what a port is published at, by the plugin.
-
-    :raises NetloomError: option_invalid, there is nothing that would.
-    """
-    from .._publishing import bindings  # few tasks have to do with ports
-
-    if name_of(network.driver) in OWN[1:]:
-        raise NetloomError(
-            "option_invalid",
-            f"published_ports: driver {network.driver} publishes none; members are reached at their own addresses",
-        )
-    yield from bindings(port, endpoint)
-
-
-def network_resources(network: Network) -> Iterator[Resource]:
-    """Yield the network, which the plugin may have something to say about."""
-    yield PluginNetwork(network.driver, network.name, network.definition)
-
-
-def endpoint_resources(network: Network, endpoint: Endpoint) -> Iterator[Resource]:
-    """Yield what the plugin makes, and further addresses.
-
-    :raises NetloomError: option_invalid, it cannot have the MAC that it is asked to have.
-    """
-    request = compact(_asked(network, endpoint))
-    place, ifname = endpoint.place, endpoint.ifname
-    yield PluginEndpoint(network.driver, network.name, endpoint.seat, place, ifname, request, network.definition)
-    for interface in endpoint.secondary:
-        yield Address(place, ifname, interface)
-
-
-def _asked(network: Network, endpoint: Endpoint) -> dict[str, Any]:
-    """Return what is asked of an endpoint: NetworkPluginExec but for the network."""
-    options: dict[str, Any] = {
-        "interface_name": endpoint.ifname,
-        "static_ips": [str(interface.ip) for interface in endpoint.primaries],
-    }
-    if "mac" in endpoint.static and name_of(network.driver) == "ipvlan":
-        raise NetloomError("option_invalid", "mac_address: members of an ipvlan have the MAC of its parent")
-    if "mac" in endpoint.static or not chooses_mac(network.driver):
-        options["static_mac"] = endpoint.mac
-    if endpoint.aliases:
-        options["aliases"] = [*endpoint.aliases]
-    found: dict[str, Any] = {
-        "container_id": endpoint.id,
-        "container_name": endpoint.container,
-        "network_options": options,
-    }
-    if endpoint.ports:
-        found["port_mappings"] = [_mapping(port) for port in endpoint.ports]
-    return found
-
-
 def _mapping(port: PublishedPort) -> dict[str, Any]:
     return {
         "container_port": port.container,
@@ -175,3 +87,88 @@ def _mapping(port: PublishedPort) -> dict[str, Any]:
         "protocol": port.protocol,
         "range": 1,
     }
+
+
+class NetavarkDriver(PluginDriver):
+    """A network of netavark's, or of one of its plugins."""
+
+    options = OPTIONS
+    endpoint_options = {"ifname": DriverOption("com.docker.network.endpoint.ifname", interface_name)}
+    routes_itself = True
+
+    def __init__(self, name: str):
+        super().__init__(name)
+        # netavark itself is always told one, so that a container keeps its MAC; podman tells nobody.
+        self.chooses_mac = name_of(name) not in ("bridge", "macvlan")
+        self.publishes = name_of(name) not in ("macvlan", "ipvlan")
+
+    def check(self, network: Network) -> None:
+        """:raises NetloomError: driver_not_found, option_invalid, what no plugin can be told."""
+        name = name_of(network.driver)
+        if not _NAME.fullmatch(name):
+            raise NetloomError("driver_not_found", f"driver: {name!a} is not the name of a netavark plugin")
+        versions = [pool.subnet.version for pool in network.pools]
+        if len(set(versions)) < len(versions):
+            raise NetloomError(
+                "option_invalid", f"ipam_config: driver {network.driver} takes one subnet of each IP version"
+            )
+        options = dict(network.options)
+        if "firewall_driver" in options and name != "bridge":
+            raise NetloomError("option_invalid", "driver_options.firewall_driver: is for driver netavark:bridge")
+        if name in ("macvlan", "ipvlan") and {"parent", "network_interface"} <= options.keys():
+            raise NetloomError("option_invalid", "driver_options: parent and network_interface are the same; give one")
+
+    def definition(self, network: Network, recorded: Network | None, read: Callable[[str], str] | None) -> str:
+        """Return what the plugin is told of a network, and how it is run."""
+        options = dict(network.options)
+        own = is_own(network.driver)
+        return compact(
+            {
+                "network": _told(network, options),
+                "dirs": options.get("plugin_dirs", NETAVARK_DIRS if own else PLUGIN_DIRS),
+                "timeout": int(options.get("plugin_timeout", 30)),
+                "firewall": options.get("firewall_driver", ""),
+            }
+        )
+
+    def bound(self, network: Network, endpoint: Endpoint, port: PublishedPort) -> Iterator[tuple[int, str]]:
+        """Yield (IP version, address of the host, empty for all) of what a port is published at, by the plugin."""
+        from .._publishing import bindings  # few tasks have to do with ports
+
+        yield from bindings(port, endpoint)
+
+    def network_resources(self, network: Network) -> Iterator[Resource]:
+        """Yield the network, which the plugin may have something to say about."""
+        yield PluginNetwork(network.driver, network.name, network.definition)
+
+    def endpoint_resources(self, network: Network, endpoint: Endpoint) -> Iterator[Resource]:
+        """Yield what the plugin makes, and further addresses.
+
+        :raises NetloomError: option_invalid, it cannot have the MAC that it is asked to have.
+        """
+        request = compact(self._asked(network, endpoint))
+        place, ifname = endpoint.place, endpoint.ifname
+        yield PluginEndpoint(network.driver, network.name, endpoint.seat, place, ifname, request, network.definition)
+        for interface in endpoint.secondary:
+            yield Address(place, ifname, interface)
+
+    def _asked(self, network: Network, endpoint: Endpoint) -> dict[str, Any]:
+        """Return what is asked of an endpoint: NetworkPluginExec but for the network."""
+        options: dict[str, Any] = {
+            "interface_name": endpoint.ifname,
+            "static_ips": [str(interface.ip) for interface in endpoint.primaries],
+        }
+        if "mac" in endpoint.static and name_of(network.driver) == "ipvlan":
+            raise NetloomError("option_invalid", "mac_address: members of an ipvlan have the MAC of its parent")
+        if "mac" in endpoint.static or not self.chooses_mac:
+            options["static_mac"] = endpoint.mac
+        if endpoint.aliases:
+            options["aliases"] = [*endpoint.aliases]
+        found: dict[str, Any] = {
+            "container_id": endpoint.id,
+            "container_name": endpoint.container,
+            "network_options": options,
+        }
+        if endpoint.ports:
+            found["port_mappings"] = [_mapping(port) for port in endpoint.ports]
+        return found

@@ -10,9 +10,10 @@ Collection-private and pure. Floor 2.
 from __future__ import annotations
 
 import re
+from functools import cache
 
 from .._errors import NetloomError
-from .._model import Network
+from .base import Driver, NoDriver
 
 DRIVERS = ("bridge", "macvlan", "ipvlan", "overlay", "host", "null")
 # Besides, a driver can be the name of a Docker plugin.
@@ -23,59 +24,40 @@ _PLUGIN_NAME = re.compile(
 )
 
 
-def driver(name: str):
-    """Return the module of a driver.
-
-    Each has OPTIONS and ENDPOINT_OPTIONS (short name to `DriverOption`), EXAMPLE (options that a network can have, as a
-    task gives them; the tests that every driver goes through begin with it), ATTACHABLE, BRIDGED (members are behind a bridge
-    of the host, which forwards for them), ON_PARENT (they are on the wire of an interface of the host), `check(network)`,
-    `network_resources(network)`, `endpoint_resources(network, endpoint)`, `bound(network, endpoint, port)`, which
-    yields the (IP version, address) that a port is published at, and those on a parent the functions of `macvlan`. Where
-    the host itself has addresses on its networks, it has `host_addresses(network)`.
-
-    PLUGIN says that somebody else's program makes networks and endpoints. Such a driver has `definition(network, recorded,
-    read)`, which returns what the plugin is told of a network (`read` returns the text of a file), and ASSIGNS: whether the
-    plugin chooses the addresses, and the networks have no subnets of ours; then it has `interface(network, address)`, which
-    returns an address that is asked for with what is known of its prefix length. One that publishes ports has PUBLISHES.
+@cache  # they are asked for every endpoint of a task
+def driver(name: str) -> Driver:
+    """Return a driver.
 
     :raises NetloomError: driver_not_found.
     """
     if name == "bridge":
-        from . import bridge
+        from .bridge import BridgeDriver
 
-        return bridge
+        return BridgeDriver(name)
     if name == "macvlan":
-        from . import macvlan
+        from .macvlan import MacvlanDriver
 
-        return macvlan
+        return MacvlanDriver(name)
     if name == "ipvlan":
-        from . import ipvlan
+        from .ipvlan import IpvlanDriver
 
-        return ipvlan
+        return IpvlanDriver(name)
     if name == "overlay":
-        from . import overlay
+        from .overlay import OverlayDriver
 
-        return overlay
+        return OverlayDriver(name)
     if name in ("host", "null"):
-        from . import nothing
-
-        return nothing
+        return NoDriver(name)
     if name == "cni":
-        from . import cni
+        from .cni import CniDriver
 
-        return cni
+        return CniDriver(name)
     if name.startswith("netavark:"):
-        from . import netavark
+        from .netavark import NetavarkDriver
 
-        return netavark
+        return NetavarkDriver(name)
     if _PLUGIN_NAME.fullmatch(name):
-        from . import remote
+        from .remote import RemoteDriver
 
-        return remote
+        return RemoteDriver(name)
     raise NetloomError("driver_not_found", f"driver: {name!a} is not a driver; available: {', '.join(AVAILABLE)}")
-
-
-def as_seen(network: Network) -> Network:
-    """Return a network as it is shown: where a plugin chooses the addresses, with the subnets that are known of it."""
-    seen = getattr(driver(network.driver), "as_seen", None)
-    return seen(network) if seen else network

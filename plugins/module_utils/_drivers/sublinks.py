@@ -12,19 +12,14 @@ from collections.abc import Iterator
 from ipaddress import ip_interface
 
 from .._errors import NetloomError
-from .._model import HOST, Endpoint, Network, PublishedPort
+from .._model import HOST, Endpoint, Network
 from .._names import interface_name, nearest, network_tag
 from .._resources import Address, Resource, Route, Sysctl, Up
 from .._sublinks import Sublink, Vlan
+from .base import Driver
 from .options import DriverOption, mtu, prefix
 
 _DOCKER = "com.docker.network."
-OPTIONS = {
-    "parent": DriverOption("parent", interface_name),
-    "mtu": DriverOption(_DOCKER + "driver.mtu", mtu),
-    "interface_prefix": DriverOption(_DOCKER + "container_iface_prefix", prefix),
-}
-ENDPOINT_OPTIONS = {"ifname": DriverOption(_DOCKER + "endpoint.ifname", interface_name)}
 
 
 def one_of(*words: str):
@@ -40,29 +35,8 @@ def one_of(*words: str):
     return parsed
 
 
-def check(network: Network) -> None:
-    """:raises NetloomError: option_invalid, the driver cannot do that."""
-    if network.internal:
-        raise NetloomError(
-            "option_invalid",
-            f"internal: driver {network.driver} puts members on the wire of {network.parent}; nothing here can keep them in",
-        )
-
-
-def bound(network: Network, endpoint: Endpoint, port: PublishedPort) -> Iterator[tuple[int, str]]:
-    """Yield nothing: members are reached at their own addresses."""
-    return iter(())
-
-
-def parent_resources(network: Network) -> Iterator[Resource]:
-    """Yield the VLAN interface that was made for the network, if one was."""
-    if network.vlan:
-        lower, _dot, vid = network.parent.rpartition(".")
-        yield Vlan(network.parent, lower, int(vid), network.vlan)
-
-
 def shim_resources(network: Network) -> Iterator[Resource]:
-    """Yield the host's own interface on the network. The ways to the members are theirs: see `member_routes`."""
+    """Yield the host's own interface on the network. The ways to the members are theirs: see `member_resources`."""
     name = network.ifname
     yield Sublink(
         HOST, name, network.parent, "macvlan", "bridge", network.mac, network.mtu, network_tag(network.name, network.id)
@@ -97,3 +71,30 @@ def member_resources(network: Network, endpoint: Endpoint, mode: str, flag: str 
 
 def _ipv6(place: str, ifname: str, *, on: bool) -> Sysctl:
     return Sysctl(place, f"net/ipv6/conf/{ifname}/disable_ipv6", str(int(not on)), ifname=ifname)
+
+
+class SublinkDriver(Driver):
+    """A network on the wire of an interface of the host: members are reached at their own addresses."""
+
+    options = {
+        "parent": DriverOption("parent", interface_name),
+        "mtu": DriverOption(_DOCKER + "driver.mtu", mtu),
+        "interface_prefix": DriverOption(_DOCKER + "container_iface_prefix", prefix),
+    }
+    endpoint_options = {"ifname": DriverOption(_DOCKER + "endpoint.ifname", interface_name)}
+    example = {"parent": "eth0"}
+    on_parent = True
+
+    def check(self, network: Network) -> None:
+        """:raises NetloomError: option_invalid, the driver cannot do that."""
+        if network.internal:
+            raise NetloomError(
+                "option_invalid",
+                f"internal: driver {network.driver} puts members on the wire of {network.parent}; nothing here can keep them in",
+            )
+
+    def network_resources(self, network: Network) -> Iterator[Resource]:
+        """Yield the parent, where it was made for networks."""
+        if network.vlan:
+            lower, _dot, vid = network.parent.rpartition(".")
+            yield Vlan(network.parent, lower, int(vid), network.vlan)

@@ -24,6 +24,8 @@ from . import journal, namespaces, netavark_programs, netlink, netns
 from .netavark_programs import Program
 from .netlink import IFF_UP, LinkState
 
+IS_UNSURE = False
+
 
 def find(driver: str, options: Mapping[str, str]) -> None:
     """:raises NetloomError: driver_not_found."""

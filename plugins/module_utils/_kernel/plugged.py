@@ -117,9 +117,7 @@ class Plugged:
         """
         from . import plugins
 
-        prove = getattr(plugins.dialect(driver), "prove", None)
-        if prove is not None:
-            prove(self, told, ready=ready)
+        plugins.dialect(driver).prove(self, told, ready=ready)
 
     def read_definition(self, path: str) -> str:
         """Return the text of a file that defines a network.

@@ -12,7 +12,9 @@ A dialect is a file here with
 - `serve(host, service, before)`, `end(host, service)`: the same of what is done for an endpoint that is up, where the
   driver yields that;
 - `sweep(host, endpoint)`: remove what is left of an endpoint here, without the plugin;
-- `fault(host, resource)`: words for why something is not as it was made, empty if it is. Only reads.
+- `fault(host, resource)`: words for why something is not as it was made, empty if it is. Only reads;
+- `greet(host, driver, way)` and `prove(host, told, ready)`, where the driver yields a `way` and what it `needs`;
+- IS_UNSURE: of a call that has failed, nobody knows what came of it, unless it says so.
 
 Each call of a plugin is one `Host.execute`. Collection-private. Floor 4.
 """
@@ -156,7 +158,7 @@ def _remove(host: Any, change: Change, resource: Any) -> None:
             speaker.remove(host, resource)
     except NetloomError as exc:
         if not exc.code.startswith("driver_") or not (host.gives_up or resource.fault == INTERRUPTED):
-            if getattr(exc, "is_refusal", not getattr(speaker, "IS_UNSURE", False)):
+            if exc.is_refusal or not speaker.IS_UNSURE:
                 host.execute("write the records", journal.write, host.records, resource, resource.answer)
             raise  # it is not the plugin's failure, or one that counts
         host.notes.append(f"cannot {change}: {exc.message}; it is forgotten here, and may be left there")

@@ -27,7 +27,7 @@ from . import journal, netlink, plugin_links, routes
 from . import plugin_discovery as discovery
 from .plugin_client import Client, Refused, Unknown
 
-IS_UNSURE = True  # of a call that has failed, what came of it
+IS_UNSURE = True
 _TIMEOUT_SECONDS = 30
 
 

@@ -157,7 +157,7 @@ def forget_earlier_boots(host: Any) -> list[str]:
 def _drafted(host: Any, identity: str) -> tuple[Draft, Network]:
     draft = Draft(host.records)
     network: Any = recorded_network(draft, network_of(host, identity).name)
-    if not driver(network.driver).BRIDGED:
+    if not driver(network.driver).bridged:
         raise NetloomError("option_invalid", f"network {network.name}: driver {network.driver} cannot serve Docker")
     return draft, network
 

@@ -50,7 +50,7 @@ def network_created(host: Any, call: NetworkCall) -> Outcome:
         raise NetloomError("network_not_found", f"network: the predefined network {name} is not made yet")
     else:
         network = replace(_made(draft, host, call, name), docker_made=True)
-    if not driver(network.driver).BRIDGED or network.shares_addresses:
+    if not driver(network.driver).bridged or network.shares_addresses:
         reason = f"driver {network.driver}" if not network.shares_addresses else f"ipam_driver {network.ipam_driver}"
         raise NetloomError(
             "option_invalid", f"network {network.name}: {reason} cannot serve Docker; bridge and overlay can"

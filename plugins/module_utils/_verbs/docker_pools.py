@@ -133,7 +133,7 @@ def _network_with(host: Any, subnet: Subnet) -> Network | None:
     """Return the network that has just this subnet, behind a bridge of this host."""
     for text, name in host.records.subnets():
         entry = host.records.network(name) if text == str(subnet) else None
-        if entry is not None and driver(entry.value.driver).BRIDGED:
+        if entry is not None and driver(entry.value.driver).bridged:
             return entry.value
     return None
 

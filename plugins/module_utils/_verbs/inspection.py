@@ -13,7 +13,7 @@ from typing import Any
 
 from .. import _inspect
 from .._drivers.options import labelled
-from .._drivers.registry import as_seen, driver
+from .._drivers.registry import driver
 from .._model import Endpoint, Network
 from .._names import PREDEFINED, network_id
 from .._subnets import Occupied
@@ -38,9 +38,9 @@ def inspect_all(
     of_host = Occupied()
     for network, members in _recorded(host, names):
         known = driver(network.driver)
-        labels = labelled(network.options, known.OPTIONS)
+        labels = labelled(network.options, known.options)
         live = {member.place for member in members if host.lives(member.sandbox)}
-        shape = _inspect.network(as_seen(network), labels, members, live, assigned=known.ASSIGNS)
+        shape = _inspect.network(known.as_seen(network), labels, members, live, assigned=known.assigns)
         if _inspect.matches(shape, filters, PREDEFINED):
             if verify:
                 from . import networks

@@ -42,7 +42,7 @@ def network_present(
     result = _made(host, spec, connected, appends=appends, dry_run=dry_run)
     crowds = tuple(crowded(host, result.network, result.members))
     result = replace(result, outcome=replace(result.outcome, warnings=(*result.outcome.warnings, *crowds)))
-    if driver(result.network.driver).BRIDGED and not result.network.internal:
+    if driver(result.network.driver).bridged and not result.network.internal:
         outcome = result.outcome
         outcome = replace(outcome, warnings=(*outcome.warnings, *host.forward_drops([result.network])))
         return replace(result, outcome=outcome)
@@ -94,7 +94,7 @@ def drift(host: Any, network: Network, of_host: Occupied, besides: Collection[st
     overlaps = ((pool.subnet, of_host.overlapping(pool.subnet, besides)) for pool in network.pools)
     uplink = host.uplink(network.parent) if network.parent else None
     lines += [f"parent {uplink.name} is down"] if uplink and not uplink.up else []
-    if not driver(network.driver).PLUGIN:  # the host may have an address where its plugin has given it one
+    if not driver(network.driver).plugin:  # the host may have an address where its plugin has given it one
         lines += [f"subnet {subnet} overlaps {found[1]} of the host" for subnet, found in overlaps if found]
     if network.shares_addresses:
         from .._draft_claims import unreached

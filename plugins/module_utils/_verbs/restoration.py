@@ -169,7 +169,7 @@ def _together(host: Any, pending: dict[Slot, Endpoint], items: Sequence[Item], *
         members = tuple(draft.members(one.name).values())
         pending.update({(one.name, member.seat): member for member in members if not host.is_live(member)})
         warnings += crowded(host, one, members)
-    forwarding = [one for one in networks if driver(one.driver).BRIDGED and not one.internal]
+    forwarding = [one for one in networks if driver(one.driver).bridged and not one.internal]
     warnings += host.forward_drops(forwarding) if forwarding else ()
     return replace(outcome, warnings=(*outcome.warnings, *warnings))
 

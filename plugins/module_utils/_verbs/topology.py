@@ -232,7 +232,7 @@ def _listed_twice(name: str) -> NetloomError:
 
 def _warnings(draft: Draft, host: Any, names: Iterable[str], slots: Iterable[Slot]) -> Iterator[str]:
     networks = [draft.network(name) for name in names]
-    open_to_others = [item for item in networks if item and driver(item.driver).BRIDGED and not item.internal]
+    open_to_others = [item for item in networks if item and driver(item.driver).bridged and not item.internal]
     yield from host.forward_drops(open_to_others) if open_to_others else ()
     for network in networks:
         yield from crowded(host, network, tuple(draft.members(network.name).values())) if network else ()

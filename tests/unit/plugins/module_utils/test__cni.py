@@ -11,11 +11,12 @@ from ipaddress import ip_interface
 
 import pytest
 from ansible_collections.netloom.containers.plugins.module_utils import _cni, _cni_results
-from ansible_collections.netloom.containers.plugins.module_utils._drivers import cni
 from ansible_collections.netloom.containers.plugins.module_utils._drivers.options import canonical
+from ansible_collections.netloom.containers.plugins.module_utils._drivers.registry import driver
 from ansible_collections.netloom.containers.plugins.module_utils._errors import NetloomError
 from ansible_collections.netloom.containers.plugins.module_utils._model import Endpoint, Network, PublishedPort
 
+CNI = driver("cni")
 ONE = {"cniVersion": "1.0.0", "name": "net", "plugins": [{"type": "bridge"}]}
 HOST_LOCAL = {
     "type": "host-local",
@@ -45,7 +46,7 @@ def endpoint(**values) -> Endpoint:
 
 
 def request(on: Network, of: Endpoint) -> dict:
-    (resource,) = cni.endpoint_resources(on, of)
+    (resource,) = CNI.endpoint_resources(on, of)
     return json.loads(resource.request)
 
 
@@ -124,12 +125,12 @@ def test_plugins_beside_a_list_come_after_its_own_unless_it_says_no():
 
 def test_what_nobody_asks_to_change_is_as_recorded_though_its_file_has_gone():
     recorded = network({"type": "bridge"}, conflist="/etc/cni/net.d/net.conflist")
-    assert cni.definition(replace(recorded, definition=""), recorded, None) == recorded.definition
+    assert CNI.definition(replace(recorded, definition=""), recorded, None) == recorded.definition
 
 
 def test_a_relative_path_is_no_list():
     with pytest.raises(NetloomError, match="neither a JSON object nor an absolute path"):
-        cni.definition(Network("net", "0" * 64, "cni", options=(("conflist", "net.conflist"),)), None, lambda path: "")
+        CNI.definition(Network("net", "0" * 64, "cni", options=(("conflist", "net.conflist"),)), None, lambda path: "")
 
 
 # --- what a plugin is told ---
@@ -173,9 +174,9 @@ def test_options_become_capabilities():
         static=("ipv4", "mac"),
         ports=(PublishedPort("udp", 53, 5353, "127.0.0.1"), PublishedPort("tcp", 80, 8080)),
         aliases=("web",),
-        driver_opts=canonical(given, cni.ENDPOINT_OPTIONS, "driver_opts", "cni"),
+        driver_opts=canonical(given, CNI.endpoint_options, "driver_opts", "cni"),
     )
-    cni.check_endpoint(on, of)
+    CNI.check_endpoint(on, of)
     assert request(on, of) == {
         "containerID": "1" * 64,
         "conflist": json.loads(on.definition),
@@ -200,7 +201,7 @@ def test_an_address_that_was_given_and_not_asked_for_is_no_part_of_the_request()
     on = network({"type": "a", "ipam": HOST_LOCAL})
     of = endpoint(ipv4=ip_interface("10.1.0.5/24"), mac="02:00:00:00:00:01")
     assert request(on, of) == request(on, endpoint())
-    (resource,) = cni.endpoint_resources(on, of)
+    (resource,) = CNI.endpoint_resources(on, of)
     assert json.loads(resource.former) == {"ips": ["10.1.0.5/24"], "mac": "02:00:00:00:00:01"}
 
 
@@ -217,15 +218,15 @@ def test_an_option_of_an_endpoint_that_is_none_is_refused(options, says):
     from ansible_collections.netloom.containers.plugins.module_utils._drivers.options import check_fit
 
     with pytest.raises(NetloomError) as caught:
-        found = canonical(tuple(options.items()), cni.ENDPOINT_OPTIONS, "driver_opts", "cni")
-        check_fit(found, cni.ENDPOINT_OPTIONS, network({"type": "a"}), "driver_opts")
+        found = canonical(tuple(options.items()), CNI.endpoint_options, "driver_opts", "cni")
+        check_fit(found, CNI.endpoint_options, network({"type": "a"}), "driver_opts")
     assert (caught.value.code, says in caught.value.message) == ("option_invalid", True)
 
 
 def test_two_ways_to_say_one_thing_are_refused():
     of = endpoint(aliases=("web",), driver_opts=(("runtime_config", '{"aliases":{}}'),))
     with pytest.raises(NetloomError, match="driver_opts.runtime_config.aliases: aliases says it already"):
-        cni.check_endpoint(network({"type": "a", "capabilities": {"aliases": True}}), of)
+        CNI.check_endpoint(network({"type": "a", "capabilities": {"aliases": True}}), of)
 
 
 @pytest.mark.parametrize(
@@ -234,25 +235,25 @@ def test_two_ways_to_say_one_thing_are_refused():
 def test_cni_path_is_a_list_of_absolute_folders(given, path):
     if path is None:
         with pytest.raises(NetloomError, match="is not a list of absolute paths"):
-            canonical((("cni_path", given),), cni.OPTIONS, "driver_options", "cni")
+            canonical((("cni_path", given),), CNI.options, "driver_options", "cni")
     else:
-        assert canonical((("cni_path", given),), cni.OPTIONS, "driver_options", "cni") == (("cni_path", path),)
+        assert canonical((("cni_path", given),), CNI.options, "driver_options", "cni") == (("cni_path", path),)
 
 
 def test_a_list_in_a_file_may_be_others_too_and_is_not_collected_unless_asked():
-    assert cni.told(network({"type": "a"}, conflist="{}"))["gc"] is True
-    assert cni.told(network({"type": "a"}, conflist="/etc/a"))["gc"] is False
-    assert cni.told(network({"type": "a"}, conflist="/etc/a", gc="true"))["gc"] is True
+    assert CNI.needs(network({"type": "a"}, conflist="{}"))["gc"] is True
+    assert CNI.needs(network({"type": "a"}, conflist="/etc/a"))["gc"] is False
+    assert CNI.needs(network({"type": "a"}, conflist="/etc/a", gc="true"))["gc"] is True
 
 
 def test_a_network_is_shown_with_the_subnets_of_its_list():
-    shown = cni.as_seen(network({"type": "a", "ipam": HOST_LOCAL}, conflist="{}"))
+    shown = CNI.as_seen(network({"type": "a", "ipam": HOST_LOCAL}, conflist="{}"))
     assert [(str(pool.subnet), str(pool.gateway)) for pool in shown.pools] == [
         ("10.1.0.0/24", "10.1.0.9"),
         ("fd00::/64", "fd00::1"),
     ]
     assert shown.enable_ipv6
-    assert cni.as_seen(network({"type": "a", "ipam": {"type": "host-local", "subnet": "banana"}})).pools == ()
+    assert CNI.as_seen(network({"type": "a", "ipam": {"type": "host-local", "subnet": "banana"}})).pools == ()
 
 
 @pytest.mark.parametrize(
@@ -266,7 +267,7 @@ def test_a_network_is_shown_with_the_subnets_of_its_list():
 )
 def test_a_port_is_taken_of_those_versions_that_the_container_can_have(of, address, places):
     port = PublishedPort("tcp", 80, 8080, address)
-    assert [*cni.bound(network({"type": "a"}), of, port)] == places
+    assert [*CNI.bound(network({"type": "a"}), of, port)] == places
 
 
 # --- what a plugin answers ---

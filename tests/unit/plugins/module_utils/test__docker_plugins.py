@@ -13,7 +13,7 @@ import pytest
 from ansible_collections.netloom.containers.plugins.module_utils import _docker_plugins as protocol
 from ansible_collections.netloom.containers.plugins.module_utils._changes import Change, plan
 from ansible_collections.netloom.containers.plugins.module_utils._diff import difference
-from ansible_collections.netloom.containers.plugins.module_utils._drivers import remote
+from ansible_collections.netloom.containers.plugins.module_utils._drivers.registry import driver
 from ansible_collections.netloom.containers.plugins.module_utils._endpoints import default_routes, ways_out
 from ansible_collections.netloom.containers.plugins.module_utils._errors import NetloomError
 from ansible_collections.netloom.containers.plugins.module_utils._model import (
@@ -33,6 +33,7 @@ from ansible_collections.netloom.containers.plugins.module_utils._resources impo
 from hypothesis import given
 from hypothesis import strategies as st
 
+REMOTE = driver("weave")
 POOL = Pool(ip_network("10.77.1.0/24"), ip_address("10.77.1.1"), aux=(("r1", ip_address("10.77.1.9")),))
 NETWORK = Network("net", "ab" * 32, "weave", (POOL,), options=(("plugin_timeout", "5"), ("zone", "blue")))
 
@@ -42,7 +43,7 @@ def endpoint(network: str = "net", ipv4: str = "10.77.1.2/24", **fields) -> Endp
 
 
 def test_a_plugin_is_told_of_a_network_what_docker_tells_it_and_nothing_that_is_for_us():
-    assert json.loads(remote.definition(NETWORK, None, str)) == {
+    assert json.loads(REMOTE.definition(NETWORK, None, str)) == {
         "NetworkID": "ab" * 32,
         "Options": {"com.docker.network.enable_ipv6": False, "com.docker.network.generic": {"zone": "blue"}},
         "IPv4Data": [
@@ -60,7 +61,7 @@ def test_a_plugin_is_told_of_a_network_what_docker_tells_it_and_nothing_that_is_
 def test_a_plugin_is_told_of_a_mac_only_where_one_was_given():
     for static, mac in (((), ""), (("mac",), "02:00:00:00:00:01")):
         made = replace(endpoint(static=static), mac="02:00:00:00:00:01")
-        resource = next(iter(remote.endpoint_resources(NETWORK, made)))
+        resource = next(iter(REMOTE.endpoint_resources(NETWORK, made)))
         assert json.loads(resource.request)["Interface"]["MacAddress"] == mac
 
 
@@ -80,7 +81,7 @@ def test_ports_are_told_by_the_numbers_of_their_protocols():
 
 def test_another_timeout_is_no_other_network_to_the_plugin():
     one, other = (
-        PluginNetwork("weave", "net", "{}", way=remote.way((("plugin_timeout", text),))) for text in ("5", "6")
+        PluginNetwork("weave", "net", "{}", way=REMOTE.way((("plugin_timeout", text),))) for text in ("5", "6")
     )
     assert plan([one], [other]) == ()
 

@@ -9,10 +9,11 @@ from ipaddress import ip_address, ip_interface, ip_network
 import pytest
 from ansible_collections.netloom.containers.plugins.module_utils import _codec, _lending
 from ansible_collections.netloom.containers.plugins.module_utils._changes import plan
-from ansible_collections.netloom.containers.plugins.module_utils._drivers import bridge
+from ansible_collections.netloom.containers.plugins.module_utils._drivers.registry import driver
 from ansible_collections.netloom.containers.plugins.module_utils._errors import NetloomError
 from ansible_collections.netloom.containers.plugins.module_utils._model import HOST, LENT, Endpoint, Network, Pool
 
+BRIDGE = driver("bridge")
 NETWORK = Network(
     "app",
     "a" * 64,
@@ -33,7 +34,7 @@ MEMBER = _lending.joined(
 
 
 def resources(member=MEMBER, network=NETWORK):
-    return [*_lending.lent(member, bridge.endpoint_resources(network, member))]
+    return [*_lending.lent(member, BRIDGE.endpoint_resources(network, member))]
 
 
 def test_of_an_endpoint_that_is_lent_only_what_is_on_the_host_is_ours():

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.netloom.containers.plugins.module_utils import _endpoints, _netavark
-from ansible_collections.netloom.containers.plugins.module_utils._drivers import netavark
 from ansible_collections.netloom.containers.plugins.module_utils._drivers.options import canonical
+from ansible_collections.netloom.containers.plugins.module_utils._drivers.registry import driver
 from ansible_collections.netloom.containers.plugins.module_utils._errors import NetloomError
 from ansible_collections.netloom.containers.plugins.module_utils._model import Endpoint, Network, Pool, PublishedPort
 from ansible_collections.netloom.containers.plugins.module_utils._plugins import PluginEndpoint, PluginNetwork
@@ -24,9 +24,9 @@ POOL = Pool(ip_network("10.1.0.0/24"), ip_address("10.1.0.254"), ip_network("10.
 SIX = Pool(ip_network("fd00:1::/64"), ip_address("fd00:1::1"))
 
 
-def network(driver="netavark:bridge", pools=(POOL,), options=(), **given):
-    found = Network("net", "a" * 64, driver, pools, options=tuple(sorted(dict(options).items())), **given)
-    return replace(found, definition=netavark.definition(found, None, str))
+def network(name="netavark:bridge", pools=(POOL,), options=(), **given):
+    found = Network("net", "a" * 64, name, pools, options=tuple(sorted(dict(options).items())), **given)
+    return replace(found, definition=driver(name).definition(found, None, str))
 
 
 def endpoint(**given):
@@ -42,7 +42,7 @@ def endpoint(**given):
 
 def told(net, member):
     """Return what is written to netavark, or to a plugin, for an endpoint."""
-    ((resource),) = netavark.endpoint_resources(net, member)
+    ((resource),) = driver(net.driver).endpoint_resources(net, member)
     within = json.loads(resource.within)["network"]
     call = _netavark.own_call if _netavark.is_own(net.driver) else _netavark.plugin_call
     return json.loads(json.dumps(call(within, json.loads(resource.request))))
@@ -115,24 +115,24 @@ def test_a_change_of_labels_is_none_for_netavark_itself_and_one_for_a_plugin():
 
 def test_a_network_and_an_endpoint_are_one_resource_each():
     net = network()
-    assert [*netavark.network_resources(net)] == [PluginNetwork("netavark:bridge", "net", net.definition)]
-    first, second = netavark.endpoint_resources(net, endpoint(secondary=(ip_interface("10.1.0.7/24"),)))
+    assert [*driver(net.driver).network_resources(net)] == [PluginNetwork("netavark:bridge", "net", net.definition)]
+    first, second = driver(net.driver).endpoint_resources(net, endpoint(secondary=(ip_interface("10.1.0.7/24"),)))
     assert isinstance(first, PluginEndpoint) and first.provides[1] == second.parent
 
 
 @pytest.mark.parametrize(
     ("given", "code"),
     [
-        ({"driver": "netavark:"}, "driver_not_found"),
-        ({"driver": "netavark:../x"}, "driver_not_found"),
+        ({"name": "netavark:"}, "driver_not_found"),
+        ({"name": "netavark:../x"}, "driver_not_found"),
         ({"pools": (POOL, replace(POOL, subnet=ip_network("10.2.0.0/24")))}, "option_invalid"),
-        ({"driver": "netavark:fou", "options": {"firewall_driver": "iptables"}}, "option_invalid"),
-        ({"driver": "netavark:macvlan", "options": {"parent": "a", "network_interface": "b"}}, "option_invalid"),
+        ({"name": "netavark:fou", "options": {"firewall_driver": "iptables"}}, "option_invalid"),
+        ({"name": "netavark:macvlan", "options": {"parent": "a", "network_interface": "b"}}, "option_invalid"),
     ],
 )
 def test_what_no_plugin_can_be_told_is_refused(given, code):
     with pytest.raises(NetloomError) as caught:
-        netavark.check(network(**given))
+        driver("netavark:x").check(network(**given))
     assert caught.value.code == code
 
 
@@ -146,7 +146,9 @@ def test_what_no_plugin_can_be_told_is_refused(given, code):
     ],
 )
 def test_options_are_taken_in_their_canonical_form(name, value, expected):
-    assert canonical(((name, value),), netavark.OPTIONS, "driver_options", "netavark:x") == ((name, expected),)
+    assert canonical(((name, value),), driver("netavark:x").options, "driver_options", "netavark:x") == (
+        (name, expected),
+    )
 
 
 @pytest.mark.parametrize(
@@ -154,7 +156,7 @@ def test_options_are_taken_in_their_canonical_form(name, value, expected):
 )
 def test_options_of_ours_are_checked(name, value):
     with pytest.raises(NetloomError) as caught:
-        canonical(((name, value),), netavark.OPTIONS, "driver_options", "netavark:x")
+        canonical(((name, value),), driver("netavark:x").options, "driver_options", "netavark:x")
     assert (caught.value.code, name in caught.value.message) == ("option_invalid", True)
 
 
@@ -230,10 +232,9 @@ def test_an_api_that_is_not_the_first_is_refused(version):
 
 def test_a_port_is_published_by_netavark_s_bridge_and_by_plugins_only():
     port = PublishedPort("tcp", 80, 8080)
-    assert [*netavark.bound(network(), endpoint(), port)] == [(4, "")]
-    assert [*netavark.bound(network("netavark:fou"), endpoint(), port)] == [(4, "")]
-    with pytest.raises(NetloomError, match="publishes none"):
-        [*netavark.bound(network("netavark:macvlan"), endpoint(), port)]
+    for name in ("netavark:bridge", "netavark:fou"):
+        assert driver(name).publishes and [*driver(name).bound(network(name), endpoint(), port)] == [(4, "")]
+    assert not driver("netavark:macvlan").publishes
 
 
 def test_the_way_out_is_the_plugin_s_where_its_endpoint_comes_first():

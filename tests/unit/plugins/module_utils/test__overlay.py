@@ -11,7 +11,7 @@ from ipaddress import ip_interface, ip_network
 import pytest
 from ansible_collections.netloom.containers.plugins.module_utils import _codec, _inspect, _overlay
 from ansible_collections.netloom.containers.plugins.module_utils import _resolve as resolve
-from ansible_collections.netloom.containers.plugins.module_utils._drivers import overlay
+from ansible_collections.netloom.containers.plugins.module_utils._drivers.registry import driver
 from ansible_collections.netloom.containers.plugins.module_utils._model import (
     Endpoint,
     HostFacts,
@@ -31,6 +31,7 @@ from ansible_collections.netloom.containers.plugins.module_utils._vxlan import (
     Vxlan,
 )
 
+OVERLAY = driver("overlay")
 ETH0 = Uplink(
     "eth0",
     "",
@@ -56,7 +57,7 @@ def tunnelled(**options):
 
 
 def made(value, kind):
-    return [item for item in overlay.network_resources(value) if isinstance(item, kind)]
+    return [item for item in OVERLAY.network_resources(value) if isinstance(item, kind)]
 
 
 # --- options ---
@@ -295,13 +296,13 @@ def test_what_a_routing_daemon_fills_is_told_of_own_members_only():
         mac="02:42:0a:01:00:09",
         secondary=(ip_interface("10.1.0.10/24"),),
     )
-    resources = [*overlay.endpoint_resources(value, member)]
+    resources = [*OVERLAY.endpoint_resources(value, member)]
     assert [item for item in resources if isinstance(item, (Station, Neighbour))] == [
         Station(member.host_ifname, "02:42:0a:01:00:09"),
         Neighbour(value.ifname, "10.1.0.9", "02:42:0a:01:00:09"),
         Neighbour(value.ifname, "10.1.0.10", "02:42:0a:01:00:09"),
     ]
-    others = [*overlay.endpoint_resources(tunnelled(), member)]
+    others = [*OVERLAY.endpoint_resources(tunnelled(), member)]
     assert not [item for item in others if isinstance(item, (Station, Neighbour))]
 
 

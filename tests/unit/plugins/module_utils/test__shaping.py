@@ -9,8 +9,8 @@ from dataclasses import replace
 from ipaddress import ip_interface
 
 import pytest
-from ansible_collections.netloom.containers.plugins.module_utils._drivers import bridge
 from ansible_collections.netloom.containers.plugins.module_utils._drivers.options import canonical, check_fit
+from ansible_collections.netloom.containers.plugins.module_utils._drivers.registry import driver
 from ansible_collections.netloom.containers.plugins.module_utils._errors import NetloomError
 from ansible_collections.netloom.containers.plugins.module_utils._model import Endpoint, Network
 from ansible_collections.netloom.containers.plugins.module_utils._resources import Sysctl, Up
@@ -25,6 +25,7 @@ from ansible_collections.netloom.containers.plugins.module_utils._shaping import
     size,
 )
 
+BRIDGE = driver("bridge")
 NET = Network(name="net", id="d" * 64, driver="bridge", pools=(), ifname="br-d", mtu=1500)
 C1 = Endpoint(
     network="net",
@@ -147,16 +148,16 @@ def test_what_is_no_size_is_refused_with_the_rule(text, says):
     ],
 )
 def test_a_burst_that_fits_nothing_is_refused(given, mtu, says):
-    opts = canonical(tuple(given.items()), bridge.ENDPOINT_OPTIONS, "driver_opts", "bridge")
+    opts = canonical(tuple(given.items()), BRIDGE.endpoint_options, "driver_opts", "bridge")
     with pytest.raises(NetloomError) as caught:
-        check_fit(opts, bridge.ENDPOINT_OPTIONS, replace(NET, mtu=mtu), "driver_opts")
+        check_fit(opts, BRIDGE.endpoint_options, replace(NET, mtu=mtu), "driver_opts")
     assert caught.value.code == "option_invalid"
     assert says in caught.value.message
 
 
 def test_a_burst_of_one_packet_fits():
     opts = (("burst", "1514"), ("egress_rate", "1000000"))
-    check_fit(opts, bridge.ENDPOINT_OPTIONS, NET, "driver_opts")
+    check_fit(opts, BRIDGE.endpoint_options, NET, "driver_opts")
 
 
 def test_what_a_member_receives_is_limited_at_the_hosts_end():
@@ -191,14 +192,14 @@ def test_without_a_burst_50_ms_of_the_rate_pass_at_once_or_ten_packets(bits, mtu
 
 def test_limits_are_there_before_the_interfaces_are_up():
     options = (("egress_rate", "1000000"), ("ingress_rate", "1000000"))
-    found = sorted(bridge.endpoint_resources(NET, replace(C1, driver_opts=options)), key=lambda resource: resource.rank)
+    found = sorted(BRIDGE.endpoint_resources(NET, replace(C1, driver_opts=options)), key=lambda resource: resource.rank)
     kinds = [type(each) for each in found]
     assert kinds.index(Ifb) < kinds.index(UpEarly) < kinds.index(Redirect) < kinds.index(Up)
     assert max(at for at, kind in enumerate(kinds) if kind is Shaper) < kinds.index(Redirect)
 
 
 def test_an_endpoint_without_limits_has_none():
-    kinds = {type(each) for each in bridge.endpoint_resources(NET, C1)}
+    kinds = {type(each) for each in BRIDGE.endpoint_resources(NET, C1)}
     assert kinds.isdisjoint([Ifb, Shaper, Redirect])
 
 
