@@ -20,7 +20,7 @@ from .._errors import NetloomError
 
 _BUSY_STEP_SECONDS = 0.01  # longer each time
 # A MAC address is taken (macvlan) for as long as the kernel is at removing the namespace of a container that was restarted.
-_TRIES = {errno.EBUSY: 5, errno.EADDRINUSE: 24}
+_TRIES = {errno.EBUSY: 5, errno.EADDRINUSE: 32}
 _CODES = {
     errno.EPERM: "permission_denied",
     errno.EACCES: "permission_denied",
