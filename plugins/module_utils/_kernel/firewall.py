@@ -167,7 +167,7 @@ def _nft(*arguments: str, commands: Any = None) -> subprocess.CompletedProcess[s
     if program is None:
         raise NetloomError("missing_dependency", "nft is not installed on the target: install the package nftables")
     try:
-        return subprocess.run(
+        return subprocess.run(  # pylint: disable=ansible-bad-function
             [program, "-j", *arguments],
             input=None if commands is None else json.dumps(commands),
             stdin=subprocess.DEVNULL if commands is None else None,

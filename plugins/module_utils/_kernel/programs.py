@@ -47,7 +47,7 @@ def run(argv: Sequence[str], stdin: bytes, environment: Mapping[str, str], timeo
     :raises NetloomError: driver_timeout; driver_error, it cannot be run, or says more than 4 MiB.
     """
     try:
-        process = subprocess.Popen(
+        process = subprocess.Popen(  # pylint: disable=ansible-bad-function
             argv,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -48,7 +48,7 @@ def find(container: str, *, chosen: bool) -> Found | None:
         return None
     argv = [program, "inspect", "--type", "container", "--", container]
     try:
-        done = subprocess.run(
+        done = subprocess.run(  # pylint: disable=ansible-bad-function
             argv, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=TIMEOUT_SECONDS, cwd="/"
         )
     except subprocess.TimeoutExpired as exc:
