@@ -9,6 +9,7 @@ Collection-private and pure. Floor 2.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from ipaddress import ip_interface
 from typing import TYPE_CHECKING, Any, Callable, ClassVar
 
 from .._model import Endpoint, IPAddress, IPInterface, Network, Pairs, PublishedPort
@@ -102,8 +103,8 @@ class Driver:
         """:raises NetloomError: option_invalid, the plugins of a network cannot do what is asked of an endpoint."""
 
     def interface(self, network: Network, address: IPAddress) -> IPInterface:
-        """Return an address that is asked for with what is known of its prefix length."""
-        raise NotImplementedError
+        """Return an address that is asked for with what is known of its prefix length: of a plugin's choice, nothing."""
+        return ip_interface(address)
 
     def service(self, network: Network, endpoint: Endpoint, *, external: bool) -> PluginService | None:
         """Return what the plugin does for an endpoint that is up; `external`: it is its container's way out."""
