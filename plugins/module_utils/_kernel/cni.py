@@ -8,9 +8,9 @@ What libcni keeps in its cache is in our records. Collection-private. Floor 4.
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from .. import _cni, _cni_results
@@ -125,8 +125,9 @@ def _add(host: Any, endpoint: PluginEndpoint, request: dict[str, Any], former: d
             answer = compact({"result": result})
             host.execute("write the records", journal.write, host.records, endpoint, answer, journal.TOLD)
         config = _cni.told(conflist, plugin, request["runtimeConfig"], result, former)
-        what = f"add {endpoint.ifname} by CNI plugin {plugin['type']}"
-        result = host.execute(what, _called, config, attachment, way)
+        what = f"{endpoint.ifname} by CNI plugin {plugin['type']}"
+        forget = partial(_tried, host, f"remove {what}", "DEL", config, attachment, way)
+        result = host.execute(f"add {what}", cni_calls.call, "ADD", config, attachment, way, clear=forget)
     name = conflist["plugins"][-1]["type"]
     try:
         found = _cni_results.answer(result or {}, endpoint.ifname, netns)
@@ -139,17 +140,6 @@ def _add(host: Any, endpoint: PluginEndpoint, request: dict[str, Any], former: d
         raise NetloomError("driver_error", f"CNI plugin {name}: ADD: what it answered is not so: {wrong}")
     found["former"] = former
     return {**found, "unchecked": _unchecked(host, endpoint, found, way)}
-
-
-def _called(config: dict[str, Any], attachment: Attachment, way: Way) -> Any:
-    """ADD, for a first time or a further one: before that the plugin is to remove what it has failed to make."""
-    try:
-        return cni_calls.call("ADD", config, attachment, way)
-    except NetloomError as exc:
-        if exc.__cause__ is not None:
-            with contextlib.suppress(NetloomError):
-                cni_calls.call("DEL", config, attachment, way)
-        raise
 
 
 def _unchecked(host: Any, endpoint: PluginEndpoint, answer: dict[str, Any], way: Way) -> list[str]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from functools import partial
 from ipaddress import ip_address
 from typing import Any
 
@@ -62,7 +63,9 @@ def make(host: Any, endpoint: PluginEndpoint, before: dict[str, Any]) -> dict[st
         raise NetloomError("endpoint_exists", f"interface_name: {ifname} exists in {container} already")
     program, request = Program(endpoint.driver, endpoint.within), json.loads(endpoint.request)
     network = _network(host, endpoint)
-    answer = host.execute(f"set up {endpoint.title}", _set_up, host, endpoint, program.setup, network, request)
+    # netavark leaves a macvlan that it cannot bring up, since its MAC address is taken, and then cannot make another one.
+    unfinished, path = partial(sweep, host, endpoint), _path(host, place)
+    answer = host.execute(f"set up {endpoint.title}", program.setup, network, request, path, clear=unfinished)
     with program.blamed():
         _netavark.check_setup(request, answer)
         link = _link(host, endpoint)
@@ -70,19 +73,6 @@ def make(host: Any, endpoint: PluginEndpoint, before: dict[str, Any]) -> dict[st
         if lacking:
             raise NetloomError("driver_error", f"setup says that it has made {ifname}; but {lacking}")
     return {"mac": link.mac if link else "", "netns": _identity(host, place), "status": answer}
-
-
-def _set_up(host: Any, endpoint: PluginEndpoint, act: Any, network: dict[str, Any], request: dict[str, Any]) -> Any:
-    """Call a plugin. Where it is called again for what it failed of, it finds its interface's name free.
-
-    netavark leaves a macvlan that it cannot set up, since its MAC address is taken, and then cannot make another one.
-    """
-    try:
-        return act(network, request, _path(host, endpoint.place))
-    except NetloomError as exc:
-        if exc.__cause__ is not None:
-            sweep(host, endpoint)
-        raise
 
 
 def remove(host: Any, endpoint: PluginEndpoint) -> None:

@@ -49,10 +49,12 @@ class Seam:
         self.stages: dict[str, Stage] = {}
         self.progress: Callable[[str], Any] = lambda line: None  # told each stage as it begins
 
-    def execute(self, what: str, act: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    def execute(
+        self, what: str, act: Callable[..., Any], *args: Any, clear: Callable[[], Any] | None = None, **kwargs: Any
+    ) -> Any:
         """Carry out one side effect and return what `act` returns. Nothing else in the engine changes anything.
 
-        What is busy, or on its way out, is tried again.
+        What is busy, or on its way out, is tried again, once `clear` has removed what the last try may have left.
 
         :raises NetloomError: it failed; the text is "cannot `what`: reason".
         """
@@ -62,6 +64,8 @@ class Seam:
             except NetloomError as exc:
                 if attempt >= _TRIES.get(_number(exc.__cause__) or 0, 1):
                     raise
+            if clear is not None:
+                clear()
             time.sleep(_BUSY_STEP_SECONDS * attempt)
         raise AssertionError  # there is no end to counting
 
