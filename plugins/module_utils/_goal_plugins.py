@@ -15,7 +15,6 @@ from ._draft import Draft
 from ._drivers.registry import driver
 from ._endpoints import ways_out
 from ._model import Endpoint, Network
-from ._plugins import PluginService
 from ._resources import Resource
 
 Plugged = list[tuple[Endpoint, Network]]
@@ -34,8 +33,11 @@ def aim_at_services(draft: Draft, host: Any, goal: Any, plugged_in: Callable[[st
         ways = {(endpoint.network, endpoint.seat) for endpoint in ways_out(plugged_in(place))}
         for endpoint in draft.at(place):
             network = draft.network(endpoint.network)
-            service = _service(network, endpoint, external=(endpoint.network, endpoint.seat) in ways)
-            if network is None or service is None:
+            if network is None:
+                continue
+            external = (endpoint.network, endpoint.seat) in ways
+            service = driver(network.driver).service(network, endpoint, external=external)
+            if service is None:
                 continue
             if (endpoint.network, endpoint.seat) in draft.endpoints or host.observe([service]):
                 goal.desired.append(service)
@@ -51,10 +53,6 @@ def _recorded(draft: Draft, slot: tuple[str, str]) -> Iterable[Resource]:
     network_entry, entry = draft.network_entry(slot[0]), draft.endpoint_entry(slot)
     for network in network_entry.all if network_entry else ():
         for endpoint in entry.all if entry else ():
-            service = _service(network, endpoint, external=False)
+            service = driver(network.driver).service(network, endpoint, external=False)
             if service is not None:
                 yield service
-
-
-def _service(network: Network | None, endpoint: Endpoint, *, external: bool) -> PluginService | None:
-    return driver(network.driver).service(network, endpoint, external=external) if network else None

@@ -12,7 +12,7 @@ import posixpath
 import re
 
 from ._claims import OPTION
-from ._drivers.options import ANY, DriverOption, as_given, canonical, flag, seconds
+from ._drivers.options import ANY, PLUGIN_TIMEOUT, DriverOption, as_given, canonical, flag
 from ._errors import NetloomError
 from ._model import Pairs
 from ._names import identifier
@@ -91,7 +91,7 @@ def _timeout(text: str, option: str) -> str:
 
 OF_PLUGINS = {
     ANY: DriverOption(ANY, as_given),
-    "plugin_timeout": DriverOption("netloom.plugin_timeout", seconds),
+    "plugin_timeout": PLUGIN_TIMEOUT,
     "plugin_insecure": DriverOption("netloom.plugin_insecure", flag),
 }
 OPTIONS = {

@@ -16,7 +16,7 @@ from .._model import HOST, ISOLATED, NAT, ROUTED, Endpoint, IPAddress, Network, 
 from .._names import address, interface_name, network_tag
 from .._resources import Address, Bridge, Resource, Sysctl, Up, Veth
 from .base import Driver
-from .options import DriverOption, flag, gateway_mode, mtu, prefix
+from .options import IFNAME, INTERFACE_PREFIX, DriverOption, flag, gateway_mode, mtu
 
 _DOCKER = "com.docker.network."
 
@@ -82,10 +82,10 @@ class BridgeDriver(Driver):
         "inhibit_ipv4": DriverOption(_DOCKER + "bridge.inhibit_ipv4", flag),
         "host_ipv4": DriverOption(_DOCKER + "host_ipv4", _host_address(4)),
         "host_ipv6": DriverOption(_DOCKER + "host_ipv6", _host_address(6)),
-        "interface_prefix": DriverOption(_DOCKER + "container_iface_prefix", prefix),
+        "interface_prefix": INTERFACE_PREFIX,
     }
     endpoint_options = {
-        "ifname": DriverOption(_DOCKER + "endpoint.ifname", interface_name),
+        "ifname": IFNAME,
         "port_security": DriverOption("port_security", flag),
         **{name: DriverOption(name, _rate) for name in _RATES.values()},
         "burst": DriverOption("burst", _burst, _burst_fits),
@@ -197,13 +197,13 @@ class BridgeDriver(Driver):
 
         yield RULESET
         loopback = False
+        own: dict[int, str] = {interface.version: str(interface.ip) for interface in endpoint.primaries}
         for port in endpoint.ports:
-            for interface in endpoint.primaries:
-                if mode(network, interface.version) == ROUTED:
-                    yield opened(port.protocol, (str(interface.ip), port.container))
+            for version, member in own.items():
+                if mode(network, version) == ROUTED:
+                    yield opened(port.protocol, (member, port.container))
             for version, place in self.bound(network, endpoint, port):
-                member = endpoint.ipv6 if version == 6 else endpoint.ipv4
-                yield published(port.protocol, place, port.host, (str(member.ip), port.container))  # type: ignore[union-attr]
+                yield published(port.protocol, place, port.host, (own[version], port.container))
                 loopback = loopback or (version == 4 and (not place or place.startswith("127.")))
         if loopback:
             # It opens the host's loopback to the members; the rule "loopback" is there first, and closes it.

@@ -18,13 +18,13 @@ from typing import Any, Callable
 from .. import _cni
 from .._errors import NetloomError
 from .._model import Endpoint, IPAddress, IPInterface, Network, Pool, PublishedPort
-from .._names import interface_name, nearest
+from .._names import nearest
 from .._plugins import PluginEndpoint, PluginNetwork, compact
 from .._resources import Resource
 from . import cni_requests
 from .base import PluginDriver
 from .bridge import BridgeDriver
-from .options import DriverOption, as_given, flag, prefix, seconds
+from .options import IFNAME, INTERFACE_PREFIX, PLUGIN_TIMEOUT, DriverOption, as_given, flag
 
 _ARG = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=[^;=\0\n]*", re.ASCII)
 
@@ -69,11 +69,11 @@ class CniDriver(PluginDriver):
         "conflist": DriverOption("conflist", as_given),
         "cni_path": DriverOption("netloom.cni_path", _path),
         "gc": DriverOption("netloom.gc", flag),
-        "plugin_timeout": DriverOption("netloom.plugin_timeout", seconds),
-        "interface_prefix": DriverOption("com.docker.network.container_iface_prefix", prefix),
+        "plugin_timeout": PLUGIN_TIMEOUT,
+        "interface_prefix": INTERFACE_PREFIX,
     }
     endpoint_options = {
-        "ifname": DriverOption("com.docker.network.endpoint.ifname", interface_name),
+        "ifname": IFNAME,
         **{name: BridgeDriver.endpoint_options[name] for name in ("ingress_rate", "egress_rate", "burst")},
         "cni_args": DriverOption("cni_args", _args),
         "runtime_config": DriverOption("runtime_config", _runtime_config),

@@ -19,7 +19,7 @@ from .._netavark import FIREWALL_DRIVERS, NETAVARK_DIRS, OWN, PLUGIN_DIRS, is_ow
 from .._plugins import PluginEndpoint, PluginNetwork, compact
 from .._resources import Address, Resource
 from .base import PluginDriver
-from .options import ANY, DriverOption, as_given, prefix, seconds
+from .options import ANY, IFNAME, INTERFACE_PREFIX, PLUGIN_TIMEOUT, DriverOption, as_given
 from .sublinks import one_of
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}", re.ASCII)
@@ -37,9 +37,9 @@ def _folders(text: str, option: str) -> str:
 OPTIONS = {
     "network_interface": DriverOption("network_interface", interface_name),
     "firewall_driver": DriverOption("netloom.firewall_driver", one_of(*FIREWALL_DRIVERS)),
-    "interface_prefix": DriverOption("com.docker.network.container_iface_prefix", prefix),
+    "interface_prefix": INTERFACE_PREFIX,
     "plugin_dirs": DriverOption("netloom.plugin_dirs", _folders),
-    "plugin_timeout": DriverOption("netloom.plugin_timeout", seconds),
+    "plugin_timeout": PLUGIN_TIMEOUT,
     ANY: DriverOption(ANY, as_given),
 }
 _OURS = frozenset(OPTIONS) - {ANY}  # the others are the plugin's
@@ -93,14 +93,15 @@ class NetavarkDriver(PluginDriver):
     """A network of netavark's, or of one of its plugins."""
 
     options = OPTIONS
-    endpoint_options = {"ifname": DriverOption("com.docker.network.endpoint.ifname", interface_name)}
+    endpoint_options = {"ifname": IFNAME}
     routes_itself = True
 
     def __init__(self, name: str):
         super().__init__(name)
         # netavark itself is always told one, so that a container keeps its MAC; podman tells nobody.
-        self.chooses_mac = name_of(name) not in ("bridge", "macvlan")
-        self.publishes = name_of(name) not in ("macvlan", "ipvlan")
+        own = name_of(name)
+        self.chooses_mac = own not in ("bridge", "macvlan")
+        self.publishes = own not in ("macvlan", "ipvlan")
 
     def check(self, network: Network) -> None:
         """:raises NetloomError: driver_not_found, option_invalid, what no plugin can be told."""

@@ -111,3 +111,9 @@ def gateway_mode(text: str, option: str) -> str:
             f"{option}: {text!a} is not one of {', '.join(GATEWAY_MODES)}{nearest(text, GATEWAY_MODES)}",
         )
     return text
+
+
+# What several drivers have.
+INTERFACE_PREFIX = DriverOption("com.docker.network.container_iface_prefix", prefix)
+PLUGIN_TIMEOUT = DriverOption("netloom.plugin_timeout", seconds)
+IFNAME = DriverOption("com.docker.network.endpoint.ifname", interface_name)  # of endpoints

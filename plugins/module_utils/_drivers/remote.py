@@ -13,21 +13,20 @@ from typing import Any, Callable
 
 from .. import _docker_plugins as protocol
 from .._model import Endpoint, Network, Pairs, Pool, PublishedPort
-from .._names import interface_name
 from .._plugins import PluginEndpoint, PluginNetwork, PluginService, compact
 from .._resources import Address, Resource, Sysctl, Up
 from .base import PluginDriver
-from .options import ANY, DriverOption, as_given, flag, labelled, prefix, seconds
+from .options import ANY, IFNAME, INTERFACE_PREFIX, PLUGIN_TIMEOUT, DriverOption, as_given, flag, labelled
 
 OPTIONS = {
     ANY: DriverOption(ANY, as_given),
-    "interface_prefix": DriverOption("com.docker.network.container_iface_prefix", prefix),
-    "plugin_timeout": DriverOption("netloom.plugin_timeout", seconds),
+    "interface_prefix": INTERFACE_PREFIX,
+    "plugin_timeout": PLUGIN_TIMEOUT,
     "plugin_insecure": DriverOption("netloom.plugin_insecure", flag),
 }
 ENDPOINT_OPTIONS = {
     ANY: DriverOption(ANY, as_given),
-    "ifname": DriverOption("com.docker.network.endpoint.ifname", interface_name),
+    "ifname": IFNAME,
 }
 
 

@@ -17,7 +17,7 @@ from .._names import interface_name, nearest, network_tag
 from .._resources import Address, Resource, Route, Sysctl, Up
 from .._sublinks import Sublink, Vlan
 from .base import Driver
-from .options import DriverOption, mtu, prefix
+from .options import IFNAME, INTERFACE_PREFIX, DriverOption, mtu
 
 _DOCKER = "com.docker.network."
 
@@ -79,9 +79,9 @@ class SublinkDriver(Driver):
     options = {
         "parent": DriverOption("parent", interface_name),
         "mtu": DriverOption(_DOCKER + "driver.mtu", mtu),
-        "interface_prefix": DriverOption(_DOCKER + "container_iface_prefix", prefix),
+        "interface_prefix": INTERFACE_PREFIX,
     }
-    endpoint_options = {"ifname": DriverOption(_DOCKER + "endpoint.ifname", interface_name)}
+    endpoint_options = {"ifname": IFNAME}
     example = {"parent": "eth0"}
     on_parent = True
 
